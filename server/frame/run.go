@@ -1,5 +1,7 @@
 package frame
 
+import "slices"
+
 // Run is one or more frames in the order in which a member gets them. It belongs to the [Runs] that made it: it may be used until that
 // is reset, by one goroutine.
 type Run struct {
@@ -25,9 +27,7 @@ func (r *Run) Size() int { return r.size }
 // AppendFrames appends the frames to dst, the first one first.
 func (r *Run) AppendFrames(dst []*Frame) []*Frame {
 	n := len(dst)
-	for range r.count {
-		dst = append(dst, nil)
-	}
+	dst = slices.Grow(dst, r.count)[:n+r.count]
 	for i := n + r.count - 1; r != nil; r, i = r.prev, i-1 {
 		dst[i] = r.last
 	}
@@ -53,9 +53,7 @@ func (r *Run) WebSocket() []byte {
 
 func (r *Run) append(dst []byte) []byte {
 	start := len(dst)
-	for range r.size {
-		dst = append(dst, 0)
-	}
+	dst = slices.Grow(dst, r.size)[:start+r.size]
 	for end := start + r.size; r != nil; r = r.prev {
 		end -= len(r.last.ws)
 		copy(dst[end:], r.last.ws)
