@@ -1,0 +1,148 @@
+package hub
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ws-emit/ws-emit/server/frame"
+)
+
+// Defaults of Config.
+const (
+	DefaultCredit   = 16 << 20
+	DefaultMaxRooms = 1000
+)
+
+// What Send answers instead of accepting a batch; beside these, the error of its context.
+var (
+	ErrTooLarge = errors.New("hub: batch is larger than the whole credit")
+	ErrClosed   = errors.New("hub: closed")
+)
+
+// Outlet is where the frames of a member leave: its connection.
+type Outlet interface {
+	// Send takes the frames of a run, in order. It must not block, must not keep the run, and must not call a control entry of a member
+	// other than Gone. False says that the outlet has ended, with or without these frames: the hub removes the member and calls Send for
+	// it no more. It is called by one goroutine at a time for all members of one key.
+	Send(r *frame.Run) bool
+}
+
+// Gauge tells how far the members are behind.
+type Gauge interface {
+	// Behind is true while nothing new should be accepted. It is called with a lock held: it must return at once, and must not take a
+	// lock that is held while Wake is called. Whoever turns it to false calls Hub.Wake afterwards.
+	Behind() bool
+}
+
+// Config is what New needs. The zero value is valid.
+type Config struct {
+	// Shards is the number of goroutines that share the members between them. 0 is as many as processors, at least 2.
+	Shards int
+	// Credit bounds the messages that have been accepted and have not yet left for the members, in bytes (of their frames, of the names
+	// of their rooms, and a fixed overhead each). A batch that is larger is refused. 0 is DefaultCredit.
+	Credit int64
+	// MaxRooms is how many rooms a member may be in by Join, beside its namespace and its sid. 0 is DefaultMaxRooms.
+	MaxRooms int
+	// Backlog holds up Send while it is behind. Nil never does.
+	Backlog Gauge
+}
+
+// Hub is the members of one node and their rooms. Its methods may be called concurrently.
+type Hub struct {
+	// Immutable after New.
+	shards   []*shard
+	credit   int64
+	maxRooms int
+	backlog  Gauge
+
+	started atomic.Bool
+
+	mu      sync.Mutex // guards the following, and its order is the order in which batches are accepted
+	free    int64      // of credit
+	waiting list.List  // of *waiter, the first one is next
+	closed  bool
+}
+
+// New returns a hub that handles nothing before Run. A negative number in cfg is an error.
+func New(cfg Config) (*Hub, error) {
+	if cfg.Shards < 0 || cfg.Credit < 0 || cfg.MaxRooms < 0 {
+		return nil, fmt.Errorf("hub: negative limit: %d shards, credit of %d bytes, %d rooms", cfg.Shards, cfg.Credit, cfg.MaxRooms)
+	}
+	if cfg.Shards == 0 {
+		cfg.Shards = max(2, runtime.GOMAXPROCS(0))
+	}
+	if cfg.Credit == 0 {
+		cfg.Credit = DefaultCredit
+	}
+	if cfg.MaxRooms == 0 {
+		cfg.MaxRooms = DefaultMaxRooms
+	}
+	h := &Hub{credit: cfg.Credit, free: cfg.Credit, maxRooms: cfg.MaxRooms, backlog: cfg.Backlog}
+	for range cfg.Shards {
+		h.shards = append(h.shards, newShard(h))
+	}
+	return h, nil
+}
+
+// Run handles what is sent to the hub until ctx ends. It then refuses new messages and control entries, handles what was accepted before,
+// and returns nil after all its goroutines have ended. It can be called once.
+func (h *Hub) Run(ctx context.Context) error {
+	if h.started.Swap(true) {
+		return errors.New("hub: Run called twice")
+	}
+	var shards sync.WaitGroup
+	for _, s := range h.shards {
+		shards.Go(s.loop) // ends after close, below
+	}
+	<-ctx.Done()
+	h.close()
+	shards.Wait()
+	return nil
+}
+
+func (h *Hub) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for e := h.waiting.Front(); e != nil; e = h.waiting.Front() {
+		h.waiting.Remove(e).(*waiter).result <- ErrClosed
+	}
+	for _, s := range h.shards {
+		s.close()
+	}
+}
+
+// Stats is what a hub holds at one moment.
+type Stats struct {
+	// Members is the number of connected members.
+	Members int
+	// Rooms is the number of rooms, without namespaces and sids. A room counts once for each shard where it has members.
+	Rooms int
+	// Queued is the number of entries (batches and control entries, once for each shard) that no shard has begun to handle.
+	Queued int
+	// Credit is the part of Config.Credit that is in use, in bytes.
+	Credit int64
+	// Waiting is the number of batches that wait for credit.
+	Waiting int
+}
+
+// Stats returns a snapshot. It is cheap: it takes each lock once, and looks at no member.
+func (h *Hub) Stats() Stats {
+	var st Stats
+	h.mu.Lock()
+	st.Credit, st.Waiting = h.credit-h.free, h.waiting.Len()
+	h.mu.Unlock()
+	for _, s := range h.shards {
+		s.mu.Lock()
+		st.Members += s.present
+		st.Rooms += s.roomsSeen
+		st.Queued += len(s.queue)
+		s.mu.Unlock()
+	}
+	return st
+}
