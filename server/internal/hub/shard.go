@@ -12,7 +12,7 @@ const (
 	maxRoundBytes   = 64 << 10
 	maxRoundEntries = 1024
 
-	// keep is how many elements a buffer may have room for while the shard has nothing to do.
+	// keep is how many elements a queue may have room for while the shard has nothing to do.
 	keep = 1024
 )
 
@@ -111,13 +111,15 @@ func (s *shard) take(before []entry) ([]entry, bool) {
 	s.present -= s.absent
 	s.absent = 0
 	s.roomsSeen = s.rooms
-	if len(s.queue) == 0 {
-		s.rest()
+	if len(s.queue) == 0 { // lets go of what a burst needed
 		if cap(before) > keep {
 			before = nil
 		}
 		if cap(s.queue) > keep {
 			s.queue = nil
+		}
+		if cap(s.touched) > keep+4*s.present {
+			s.touched = nil
 		}
 	}
 	for len(s.queue) == 0 {
@@ -129,16 +131,6 @@ func (s *shard) take(before []entry) ([]entry, bool) {
 	taken := s.queue
 	s.queue = before[:0]
 	return taken, true
-}
-
-// rest lets go of what a burst needed.
-func (s *shard) rest() {
-	if cap(s.touched) > keep {
-		s.touched = nil
-	}
-	if cap(s.handled) > keep {
-		s.handled = nil
-	}
 }
 
 // loop handles entries until the shard is closed and nothing waits.
