@@ -1,0 +1,77 @@
+package redisbus
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var (
+	errSilent = errors.New("redisbus: redis sends nothing and does not answer")
+	errRedial = errors.New("redisbus: connection is gone")
+)
+
+// conn is a connection to Redis that notices a deaf peer. go-redis does not: it sends PINGs and never waits for the answer. Silence is
+// counted in bytes and not in messages, so a long message on a slow line is no silence, and a read is never given up in the middle of a
+// reply, after which the next one would be read from its middle.
+type conn struct {
+	net.Conn
+	silence time.Duration
+
+	// ping asks for an answer. It is nil during the handshake, for which the client sets deadlines itself. Owned by the goroutine that
+	// reads.
+	ping func() error
+}
+
+// Read waits for bytes. After a time of silence it asks for an answer, after a second one it returns errSilent.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.ping == nil {
+		return c.Conn.Read(p)
+	}
+	for asked := false; ; asked = true {
+		if err := c.Conn.SetReadDeadline(time.Now().Add(c.silence)); err != nil {
+			return 0, err
+		}
+		n, err := c.Conn.Read(p)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		if asked {
+			return 0, errSilent
+		}
+		if err := c.ping(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// SetReadDeadline sets a deadline during the handshake. Afterwards Read has its own.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	if c.ping != nil {
+		return nil
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// dialer connects as the options of the client say, and obeys ctx, which redis.NewDialer does not with TLS.
+func dialer(opt *redis.Options) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	if opt.Dialer != nil {
+		return opt.Dialer
+	}
+	plain := &net.Dialer{Timeout: opt.DialTimeout}
+	if opt.TLSConfig == nil {
+		return plain.DialContext
+	}
+	secure := &tls.Dialer{NetDialer: plain, Config: opt.TLSConfig}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		// The timeout of the net.Dialer does not cover the handshake.
+		ctx, cancel := context.WithTimeout(ctx, opt.DialTimeout)
+		defer cancel()
+		return secure.DialContext(ctx, network, addr)
+	}
+}

@@ -1,0 +1,134 @@
+package redisbus
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"time"
+
+	"github.com/ws-emit/ws-emit/emitter"
+)
+
+// One call of the sink gets what waits, up to about this much.
+const (
+	batchMessages = 256
+	batchBytes    = 256 << 10
+)
+
+// maxSpare bounds the memory, in items, that is kept for the next burst.
+const maxSpare = 4096
+
+// busyWait is the time between two calls of a sink that is busy, which has waited itself before it said so.
+const busyWait = 50 * time.Millisecond
+
+// deliver decodes what waits and emits it, until ctx ends or the sink is closed. While the sink is busy it waits, for as long as it takes.
+func (r *Reader) deliver(ctx context.Context, sink emitter.Sink) error {
+	var spare []item
+	for {
+		items := r.queue.take(ctx, spare)
+		if items == nil {
+			return nil
+		}
+		for rest := items; len(rest) > 0; {
+			batch, n, cost := r.decodeSome(rest)
+			if err := r.emit(ctx, sink, batch); err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return nil
+			}
+			r.release(cost)
+			clear(rest[:n]) // lets go of the payloads
+			rest = rest[n:]
+		}
+		if spare = items; cap(spare) > maxSpare {
+			spare = nil
+		}
+	}
+}
+
+// decodeSome decodes the first items, and returns their messages, their number and what they are charged for.
+func (r *Reader) decodeSome(items []item) (batch []emitter.Message, n int, cost int64) {
+	// The sink may keep the batch, so it is a new one each time.
+	batch = make([]emitter.Message, 0, min(len(items), batchMessages))
+	for n < len(items) && len(batch) < batchMessages && cost < batchBytes {
+		batch = r.decode(batch, items[n])
+		cost += items[n].cost()
+		n++
+	}
+	return batch, n, cost
+}
+
+// decode appends the messages of one payload.
+func (r *Reader) decode(batch []emitter.Message, it item) (out []emitter.Message) {
+	defer func() {
+		if p := recover(); p != nil {
+			out = batch
+			r.cfg.Logger.Error("decoder panicked", "channel", it.channel.name, "stack", string(debug.Stack()))
+			r.drops.drop(DropInternal, it.channel.name, len(it.payload))
+		}
+	}()
+	out, reason := it.channel.decode(batch, []byte(it.payload), r.cfg.Limits)
+	switch reason {
+	case "":
+	case DropAck:
+		r.cfg.OnDrop(DropAck)
+	default:
+		r.drops.drop(reason, it.channel.name, len(it.payload))
+	}
+	return out
+}
+
+// release ends the charge for items that the sink has.
+func (r *Reader) release(cost int64) {
+	lost := r.queue.release(cost)
+	if lost == 0 {
+		return
+	}
+	r.cfg.Logger.Warn("redis messages are no longer lost", "lost", lost)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gapUntil = time.Now().Add(r.cfg.GapHold)
+}
+
+// emit hands a batch on, in as few calls as the sink takes. It returns an error when the sink is closed, and nil when ctx has ended.
+func (r *Reader) emit(ctx context.Context, sink emitter.Sink, batch []emitter.Message) error {
+	for size := len(batch); len(batch) > 0; {
+		size = min(size, len(batch))
+		receipt, err := sink.Emit(ctx, batch[:size:size])
+		if err == nil {
+			batch = batch[size:]
+			continue
+		}
+		accepted := min(max(receipt.Accepted, 0), size)
+		batch, size = batch[accepted:], size-accepted
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, emitter.ErrClosed):
+			return err
+		case errors.Is(err, emitter.ErrBusy), errors.Is(err, context.DeadlineExceeded):
+			if !sleep(ctx, busyWait) {
+				return nil
+			}
+		case errors.Is(err, emitter.ErrTooLarge) && size > 1:
+			size /= 2
+		case errors.Is(err, emitter.ErrTooLarge):
+			batch = r.dropFirst(batch, size, DropTooLarge)
+			size = len(batch)
+		default:
+			r.cfg.Logger.Error("emit from redis", "err", err)
+			batch = r.dropFirst(batch, size, DropSink)
+			size = len(batch)
+		}
+	}
+	return nil
+}
+
+// dropFirst drops the first n messages of a batch. Their channels are no longer known.
+func (r *Reader) dropFirst(batch []emitter.Message, n int, reason DropReason) []emitter.Message {
+	for i := range n {
+		r.drops.drop(reason, "", int(batch[i].Size()))
+	}
+	return batch[n:]
+}

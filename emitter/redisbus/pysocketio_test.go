@@ -1,0 +1,243 @@
+package redisbus
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/ws-emit/ws-emit/emitter"
+)
+
+// python returns an emit with these members instead of, or after, the usual ones.
+func python(members string) string {
+	return `{"method": "emit", "event": "e", "data": ["x"], "namespace": "/", ` + members + `}`
+}
+
+func TestDecodePython(t *testing.T) {
+	plain := wantMessage{Namespace: "/", Event: "e", Args: []string{`"x"`}}
+	with := func(change func(*wantMessage)) wantMessage {
+		w := plain
+		change(&w)
+		return w
+	}
+	args := func(args ...string) wantMessage { return with(func(w *wantMessage) { w.Args = args }) }
+	rooms := func(rooms ...string) wantMessage { return with(func(w *wantMessage) { w.Rooms = rooms }) }
+	except := func(rooms ...string) wantMessage { return with(func(w *wantMessage) { w.Except = rooms }) }
+	binary := func(args, attachments []string) wantMessage {
+		return with(func(w *wantMessage) { w.Args, w.Attachments = args, attachments })
+	}
+	p0 := `{"_placeholder":true,"num":0}`
+	for payload, want := range map[string]wantMessage{
+		// data
+		python(`"data": "y"`):                              args(`"y"`),
+		python(`"data": {"a" : [1, "b "]}`):                args(`{"a":[1,"b "]}`),
+		python(`"data": 1`):                                args(`1`),
+		python(`"data": false`):                            args(`false`),
+		python(`"data": null`):                             args(),
+		python(`"data": [null]`):                           args(),
+		python(`"data": [null, null]`):                     args(`null`, `null`),
+		python(`"data": [[null]]`):                         args(`[null]`),
+		python(`"data": []`):                               args(),
+		python(`"data": [ ]`):                              args(),
+		python(`"data": [ [1, 2] , "z" ]`):                 args(`[1,2]`, `"z"`),
+		python(`"data": "\ud83d\ude00\u00e9"`):             args(`"\ud83d\ude00\u00e9"`),
+		python(`"data": "\ud83d"`):                         args(`"\ud83d"`),
+		python(`"data": {"_placeholder": true, "num": 7}`): args(`{"_placeholder":true,"num":7}`), // plain without binary
+		// NaN and infinity
+		python(`"data": NaN`):                          args(`null`),
+		python(`"data": [NaN]`):                        args(`null`),
+		python(`"data": [Infinity, -Infinity, -1]`):    args(`null`, `null`, `-1`),
+		python(`"data": {"a": [NaN, "NaN", "\"NaN"]}`): args(`{"a":[null,"NaN","\"NaN"]}`),
+		python(`"data": ["-Infinity\\", Infinity]`):    args(`"-Infinity\\"`, `null`),
+		python(`"callback": null, "x": NaN`):           plain,
+		// members
+		python(`"room": null, "skip_sid": null, "callback": null, "binary": null, "host_id": "h"`): plain,
+		python(`"surplus": {"method": "close_room"}`):                                              plain,
+		python(`"event": 1, "event": "f"`):                                                         with(func(w *wantMessage) { w.Event = "f" }),
+		python(`"\u0065vent": "f"`):                                                                with(func(w *wantMessage) { w.Event = "f" }),
+		python(`"Event": "F", "DATA": 1`):                                                          plain,
+		python(`"namespace": "/admin"`):                                                            with(func(w *wantMessage) { w.Namespace = "/admin" }),
+		"\uFEFF \r\n\t" + python(`"room": null`) + " \n":                                           plain,
+		// rooms
+		python(`"room": "r"`):                                           rooms("r"),
+		python(`"room": "r\u00e9\ud83d\ude00\ufffd"`):                   rooms("ré😀\uFFFD"),
+		python(`"room": ["a", "b", 3]`):                                 rooms("a", "b", "3"),
+		python(`"room": 123`):                                           rooms("123"),
+		python(`"room": -5`):                                            rooms("-5"),
+		python(`"room": 1000000000000000000000000000000`):               rooms("1000000000000000000000000000000"),
+		python(`"room": ["", "a", "` + strings.Repeat("b", 256) + `"]`): rooms("a"),
+		python(`"skip_sid": "s"`):                                       except("s"),
+		python(`"skip_sid": ["s", "t"]`):                                except("s", "t"),
+		python(`"skip_sid": []`):                                        plain,
+		python(`"skip_sid": ""`):                                        plain,
+		// binary
+		python(`"binary": true, "data": [[{"_placeholder": true, "num": 0}], "AQL/"]`):  binary([]string{p0}, []string{"AQL/"}),
+		python(`"binary": true, "data": [{"_placeholder": true, "num": 0}, "AQL\/"]`):   binary([]string{p0}, []string{"AQL/"}),
+		python(`"binary": true, "data": [{"f": {"num": 0, "_placeholder": true}}, ""]`): binary([]string{`{"f":{"num":0,"_placeholder":true}}`}, []string{""}),
+		python(`"binary": true, "data": ["text", "AQ=="]`):                              binary([]string{`"text"`}, []string{"AQ=="}),
+		python(`"binary": true, "data": [null]`):                                        args(),
+		python(`"binary": true, "data": [["_placeholder is no key"]]`):                  args(`"_placeholder is no key"`),
+	} {
+		got, reason := decodePython(nil, []byte(payload), emitter.Limits{})
+		if reason != "" || len(got) != 1 || !wantOf(got[0]).equal(want) {
+			t.Errorf("%s: %+v (%s), want %+v", payload, got, reason, want)
+		}
+	}
+}
+
+func TestDecodePythonDrops(t *testing.T) {
+	placeholder := func(num string) string {
+		return python(`"binary": true, "data": [[{"_placeholder": true` + num + `}], "AQ=="]`)
+	}
+	for want, payloads := range map[DropReason][]string{
+		DropMalformed: {
+			"", " ", "{", "[]", `"emit"`, "null", "1", "NaN", "\uFEFF", python(`"data": [1`), python(`"a": nan`), python(`"a": -NaN`),
+			python(`"a": NaNNaN`), python(`"a": 1NaN`), python(`"a": "` + "\n" + `"`), python(`"a": 01`), python(`"a": 1`) + "x",
+			`{"method": "emit", "event": "e", "namespace": "/"}`, `{NaN: 1}`, `{"a": "NaN`, `{"a": "NaN\`,
+			strings.Repeat("[", 1<<20), python(`"data": ` + strings.Repeat(`{"a":`, 20000) + strings.Repeat("}", 20000)),
+		},
+		DropEncoding: {"\x93", python(`"data": "` + "\xff" + `"`), python(`"data": "` + "\xed\xa0\x80" + `"`)},
+		DropPickle:   {"\x80\x04\x95", "\x80\x02}q\x00.", "(dp0\n.", "}q\x00(", "}.", "}("},
+		DropMethod: {
+			"{}", `{"event": "e", "data": 1, "namespace": "/"}`, python(`"method": "close_room"`), python(`"method": null`),
+			python(`"method": "Emit"`), python(`"method": ["emit"]`),
+		},
+		DropNamespace: {
+			`{"method": "emit", "event": "e", "data": []}`, python(`"namespace": null`), python(`"namespace": ""`), python(`"namespace": 1`),
+			python(`"namespace": "admin"`), python(`"namespace": "/a,b"`), python(`"namespace": NaN`),
+		},
+		DropEvent: {
+			`{"method": "emit", "data": [], "namespace": "/"}`, python(`"event": null`), python(`"event": 1`), python(`"event": ""`),
+			python(`"event": "connect"`), python(`"event": "disconn\u0065ct"`), python(`"event": ["a"]`), python(`"event": "\ud800"`),
+			python(`"event": "` + strings.Repeat("e", 256) + `"`),
+		},
+		DropRoom: {
+			python(`"room": []`), python(`"room": ""`), python(`"room": [""]`), python(`"room": true`), python(`"room": 1.5`), python(`"room": 1e3`),
+			python(`"room": {}`), python(`"room": ["a", null]`), python(`"room": [["a"]]`), python(`"room": NaN`), python(`"room": [Infinity]`),
+			python(`"room": "\udc00"`), python(`"room": "\ud83d\ud83d\ufffd"`), python(`"skip_sid": {}`), python(`"skip_sid": [null]`),
+			python(`"room": [` + strings.Repeat(`"r",`, 1000) + `"r"]`),
+		},
+		DropBinary: {
+			python(`"binary": 1`), python(`"binary": "true"`), python(`"binary": true, "data": []`),
+			python(`"binary": true, "data": "AQ=="`), python(`"binary": true, "data": [[], 1]`), python(`"binary": true, "data": [[], "AQ"]`),
+			python(`"binary": true, "data": [[], "AR=="]`), python(`"binary": true, "data": [[], "AQ==\n"]`),
+			python(`"binary": true, "data": [[], "_w=="]`), python(`"binary": true, "data": [[{"_placeholder": true, "num": 0}]]`),
+			python(`"binary": true, "data": [[]` + strings.Repeat(`, "AQ=="`, 11) + `]`),
+			placeholder(""), placeholder(`, "num": 1`), placeholder(`, "num": -1`), placeholder(`, "num": 0.5`), placeholder(`, "num": "0"`),
+			placeholder(`, "num": null`), placeholder(`, "num": 1e0`), placeholder(`, "num": 99999999999999999999`),
+			placeholder(`, "num": 0, "n\u0075m": 1`),
+		},
+		DropTooLarge: {python(`"data": "` + strings.Repeat("x", 1<<20) + `"`)},
+	} {
+		for _, payload := range payloads {
+			got, reason := decodePython(nil, []byte(payload), emitter.Limits{})
+			if len(got) > 0 || reason != want {
+				t.Errorf("%.200q: %+v (%s), want %s", payload, got, reason, want)
+			}
+		}
+	}
+}
+
+func TestDecodePythonAck(t *testing.T) {
+	got, reason := decodePython(nil, []byte(python(`"callback": ["sid1", "/", 1]`)), emitter.Limits{})
+	if len(got) != 1 || reason != DropAck {
+		t.Fatalf("%+v (%s), want one message and %s", got, reason, DropAck)
+	}
+}
+
+// TestPlaceholdersAreLinear: deep nesting costs as much as the same number of bytes side by side.
+func TestPlaceholdersAreLinear(t *testing.T) {
+	const depth = 9000
+	struct_ := strings.Repeat(`[`, depth) + strings.Repeat(`1,`, 100000) + `{"_placeholder":true,"num":0}` + strings.Repeat(`]`, depth)
+	payload := []byte(python(`"binary": true, "data": [` + struct_ + `, "AQ=="]`))
+	if got, reason := decodePython(nil, payload, emitter.Limits{}); len(got) != 1 {
+		t.Fatal(reason)
+	}
+}
+
+// checkMessages fails for what no sink must get.
+func checkMessages(t *testing.T, messages []emitter.Message) {
+	t.Helper()
+	for _, m := range messages {
+		before := wantOf(m)
+		if err := m.Validate(emitter.Limits{}); err != nil {
+			t.Fatalf("not valid: %v", err)
+		}
+		if !wantOf(m).equal(before) {
+			t.Fatalf("not as Validate leaves it: %+v", before)
+		}
+		for _, arg := range m.Args {
+			if !json.Valid(arg) || !utf8.Valid(arg) {
+				t.Fatalf("argument %q", arg)
+			}
+		}
+	}
+}
+
+func FuzzDecodePython(f *testing.F) {
+	for _, v := range readVectors[pythonVector](f, "python-socketio.json") {
+		f.Add([]byte(v.Payload))
+	}
+	for _, v := range readVectors[foreignVector](f, "other-formats.json") {
+		f.Add(v.Payload)
+	}
+	f.Add([]byte(python(`"data": [NaN, {"a": -Infinity}], "room": NaN`)))
+	f.Add([]byte(python(`"room": ["\ud800", 5, ""], "skip_sid": "\ufffd"`)))
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		before := bytes.Clone(payload)
+		got, reason := decodePython(nil, payload, emitter.Limits{})
+		if !bytes.Equal(before, payload) {
+			t.Fatal("payload was changed")
+		}
+		if (len(got) == 1) != (reason == "" || reason == DropAck) {
+			t.Fatalf("%d messages, reason %q", len(got), reason)
+		}
+		checkMessages(t, got)
+		if len(got) == 0 {
+			return
+		}
+		// Compare with what encoding/json understands, where it understands all of it.
+		var ref map[string]any
+		if json.Unmarshal(bytes.TrimPrefix(payload, []byte("\uFEFF")), &ref) != nil {
+			return
+		}
+		if ref["method"] != "emit" || ref["event"] != got[0].Event || ref["namespace"] != got[0].Namespace {
+			t.Fatalf("%+v of %v", got[0], ref)
+		}
+		if room, one := ref["room"].(string); one != (len(got[0].Rooms) == 1 && got[0].Rooms[0] == room) && ref["room"] == nil {
+			t.Fatalf("rooms %q of %v", got[0].Rooms, ref["room"])
+		}
+		if (ref["room"] == nil) != (len(got[0].Rooms) == 0) {
+			t.Fatalf("rooms %q of %v", got[0].Rooms, ref["room"])
+		}
+	})
+}
+
+// pythonMessage is an emit of about 200 bytes, as python-socketio writes it.
+func pythonMessage(i int) string {
+	return fmt.Sprintf(`{"method": "emit", "event": "update", "data": [{"seq": %d, "t": 1.5}], "binary": false, "namespace": "/", `+
+		`"room": "time", "skip_sid": null, "callback": null, "host_id": "456834243bee448baec31a44f302c928"}`, i)
+}
+
+func TestDecodePythonAllocs(t *testing.T) {
+	payload := []byte(pythonMessage(1))
+	dst := make([]emitter.Message, 0, 1)
+	if n := testing.AllocsPerRun(1000, func() { decodePython(dst, payload, emitter.Limits{}) }); n > 9 {
+		t.Errorf("%v allocations, want at most 9 and the copy of the payload", n)
+	}
+}
+
+func BenchmarkDecodePython(b *testing.B) {
+	payload := pythonMessage(1)
+	dst := make([]emitter.Message, 0, 1)
+	b.SetBytes(int64(len(payload)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, reason := decodePython(dst, []byte(payload), emitter.Limits{}); reason != "" {
+			b.Fatal(reason)
+		}
+	}
+}

@@ -1,0 +1,204 @@
+package redisbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// receive keeps a subscription up until ctx ends. It never waits for anything but Redis.
+func (r *Reader) receive(ctx context.Context) error {
+	link := linkState{reader: r}
+	defer r.setSubscribed(false)
+	for delay := r.cfg.RetryMin; ; delay = min(2*delay, r.cfg.RetryMax) {
+		err := r.listen(ctx, link.up)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if link.down(err) {
+			delay = r.cfg.RetryMin
+		}
+		if !sleep(ctx, delay/2+rand.N(delay/2+1)) {
+			return nil
+		}
+	}
+}
+
+// linkState turns attempts and losses into one log line, and one gap, for each change. It is owned by receive.
+type linkState struct {
+	reader *Reader
+	isUp   bool
+	wasUp  bool // at any time
+	told   bool // that Redis is away
+	since  time.Time
+	gap    GapReason
+}
+
+// up is called when Redis has confirmed all channels.
+func (l *linkState) up() {
+	cfg := &l.reader.cfg
+	if l.wasUp {
+		cfg.Logger.Info("redis is back", "away", time.Since(l.since).Round(time.Millisecond))
+		cfg.OnGap(l.gap)
+	} else {
+		cfg.Logger.Info("listening to redis", "channels", cfg.Channels)
+		cfg.OnUp()
+	}
+	l.isUp, l.wasUp, l.told = true, true, false
+	l.reader.setSubscribed(true)
+}
+
+// down is called after each loss and each attempt that failed. It reports whether it was a loss.
+func (l *linkState) down(err error) (lost bool) {
+	lost = l.isUp
+	if lost {
+		l.reader.setSubscribed(false)
+		l.isUp, l.since, l.gap = false, time.Now(), GapConnection
+		if errors.Is(err, errSilent) {
+			l.gap = GapSilent
+		}
+	}
+	if !l.told {
+		l.told = true
+		l.reader.cfg.Logger.Warn("redis is away, trying again until it is back", "err", describe(err))
+	}
+	return lost
+}
+
+// describe returns the text of an error that can be logged. The text of one about a reply that go-redis cannot read quotes the reply.
+func describe(err error) string {
+	var network net.Error
+	var reply redis.Error
+	for _, known := range []error{errSilent, errRedial, errSubscription, errReply, io.EOF, io.ErrUnexpectedEOF, context.DeadlineExceeded} {
+		if errors.Is(err, known) {
+			return err.Error()
+		}
+	}
+	if errors.As(err, &network) || errors.As(err, &reply) {
+		return err.Error()
+	}
+	return fmt.Sprintf("unexpected reply (%T)", err)
+}
+
+var (
+	errSubscription = errors.New("redisbus: subscription changed")
+	errReply        = errors.New("redisbus: reply that is none")
+)
+
+// listen connects, subscribes and receives until something fails. It calls up when all channels are confirmed.
+//
+// Each call has a client of its own that can connect once, because a redis.PubSub connects and subscribes anew by itself and keeps silent
+// about what it missed.
+func (r *Reader) listen(ctx context.Context, up func()) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var link *conn
+	client := redis.NewClient(r.clientOptions(func(c net.Conn) *conn {
+		link = &conn{Conn: c, silence: r.cfg.Silence}
+		context.AfterFunc(ctx, func() { _ = c.Close() })
+		return link
+	}))
+	defer func() { _ = client.Close() }()
+	sub := client.Subscribe(ctx) // to nothing: with channels it would keep the error to itself
+	defer func() { _ = sub.Close() }()
+	names := make([]string, len(r.cfg.Channels))
+	for i, c := range r.cfg.Channels {
+		names[i] = c.Name
+	}
+	if err := sub.Subscribe(ctx, names...); err != nil {
+		return err
+	}
+	link.ping = func() error { return sub.Ping(ctx) }
+	for {
+		reply, err := receiveReply(ctx, sub)
+		if err != nil {
+			return err
+		}
+		switch reply := reply.(type) {
+		case *redis.Message:
+			r.accept(reply)
+		case *redis.Subscription:
+			i := slices.Index(names, reply.Channel)
+			if reply.Kind != "subscribe" || i < 0 {
+				return errSubscription
+			}
+			if names = slices.Delete(names, i, i+1); len(names) == 0 {
+				up()
+			}
+		}
+	}
+}
+
+// receiveReply waits for the next reply. What go-redis panics over is no reply of a Redis server.
+func receiveReply(ctx context.Context, sub *redis.PubSub) (reply any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errReply
+		}
+	}()
+	return sub.ReceiveTimeout(ctx, 0) // no deadline, conn has its own
+}
+
+// clientOptions returns options for a client that dials once and hands out what wrap makes of the connection.
+func (r *Reader) clientOptions(wrap func(net.Conn) *conn) *redis.Options {
+	opt := *r.cfg.Options
+	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = r.cfg.Silence, r.cfg.Silence, r.cfg.Silence
+	opt.MaxRetries = -1
+	opt.MinIdleConns = 0
+	opt.ContextTimeoutEnabled = true
+	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	dial, dialed := dialer(&opt), false
+	opt.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if dialed {
+			return nil, errRedial
+		}
+		dialed = true
+		c, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return wrap(c), nil
+	}
+	return &opt
+}
+
+// accept puts a message into the queue, or drops it when there is no room.
+func (r *Reader) accept(m *redis.Message) {
+	ch := r.channels[m.Channel]
+	if ch == nil {
+		return // not subscribed to
+	}
+	it := item{ch, m.Payload}
+	if it.cost() > r.queue.limit {
+		r.drops.drop(DropTooLarge, ch.name, len(m.Payload))
+		return
+	}
+	ok, began := r.queue.push(it)
+	if began {
+		r.cfg.Logger.Warn("redis messages are being lost, the queue is full", "bytes", r.queue.limit)
+		r.cfg.OnGap(GapOverflow)
+	}
+	if !ok {
+		r.cfg.OnDrop(DropOverflow)
+	}
+}
+
+// sleep waits, and reports whether it did so to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
