@@ -24,6 +24,9 @@ func (r *Run) Count() int { return r.count }
 // Size is the number of bytes of the WebSocket forms.
 func (r *Run) Size() int { return r.size }
 
+// Last is the last frame.
+func (r *Run) Last() *Frame { return r.last }
+
 // AppendFrames appends the frames to dst, the first one first.
 func (r *Run) AppendFrames(dst []*Frame) []*Frame {
 	n := len(dst)
@@ -102,6 +105,9 @@ func (rs *Runs) alloc() *Run {
 	rs.used++
 	return &rs.slabs[slab][i]
 }
+
+// Len is the number of runs since the last Reset, which is what tells how much memory they take.
+func (rs *Runs) Len() int { return rs.used }
 
 // Reset forgets all runs, which must no longer be used, and keeps some memory for the next ones.
 func (rs *Runs) Reset() {

@@ -3,6 +3,7 @@ package hub_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -173,4 +174,46 @@ func heap() uint64 {
 	runtime.GC()
 	runtime.ReadMemStats(&ms)
 	return ms.HeapAlloc
+}
+
+// Every member is in another set of rooms, so that hardly two get the same.
+func BenchmarkSendDiverse(b *testing.B) {
+	n := start(b, hub.Config{})
+	diverse(n, 10_000, null{})
+	b.ReportAllocs()
+	receivers := 0
+	for b.Loop() {
+		batch := hub.NewBatch(diverseMessages(500)...)
+		if err := n.Send(context.Background(), batch); err != nil {
+			b.Fatal(err)
+		}
+		got, _ := batch.Receivers(context.Background())
+		receivers += got
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(receivers), "ns/receiver")
+}
+
+const diverseRooms = 20
+
+// diverse puts each member into about half of the rooms.
+func diverse(n *node, members int, out hub.Outlet) {
+	rng := rand.New(rand.NewPCG(4, 0))
+	for i := range members {
+		m := n.NewMember(out, "/", sid(i), uint32(i))
+		m.Connect(nil)
+		for room := range diverseRooms {
+			if rng.IntN(2) == 0 {
+				m.Join(fmt.Sprint("room ", room), nil, nil)
+			}
+		}
+	}
+	n.emit("barrier")
+}
+
+func diverseMessages(count int) []hub.Message {
+	messages := make([]hub.Message, count)
+	for i := range messages {
+		messages[i] = event(payload, fmt.Sprint("room ", i%diverseRooms))
+	}
+	return messages
 }

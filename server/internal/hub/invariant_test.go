@@ -265,6 +265,34 @@ func TestInvariant4AllOrNothing(t *testing.T) {
 	}
 }
 
+// Invariant 5: members that all get something else share nothing; a round ends before that takes much memory.
+func TestInvariant5DiverseRoundIsBounded(t *testing.T) {
+	var largest atomic.Uint64
+	var calls atomic.Int64
+	out := outletFunc(func(*frame.Run) bool {
+		if calls.Add(1)%10_000 == 1 {
+			largest.Store(max(largest.Load(), heap()))
+		}
+		return true
+	})
+	n := start(t, hub.Config{})
+	diverse(n, 5000, out)
+	messages := diverseMessages(500)
+	before := heap()
+	largest.Store(before)
+	calls.Store(0)
+	b := hub.NewBatch(messages...)
+	if err := n.Send(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Receivers(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if grown := int64(largest.Load() - before); grown > 8<<20 {
+		t.Errorf("the heap grew by %d KiB", grown>>10)
+	}
+}
+
 // Invariant 9: the end of Run refuses what waits, handles what was accepted, and nothing blocks after it.
 func TestInvariant9EndOfRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -11,6 +11,9 @@ const (
 	// A round ends before it has more than this, so that a member's run stays small enough for one write and one share of the backlog.
 	maxRoundBytes   = 64 << 10
 	maxRoundEntries = 1024
+	// A round ends when it has come to more runs than this, and some for each of its members: members that all get something else share none.
+	maxRoundRuns     = 16 << 10
+	maxRunsPerMember = 4
 
 	// keep is how many elements a queue may have room for while the shard has nothing to do.
 	keep = 1024
@@ -159,7 +162,8 @@ func (s *shard) begin(f *frame.Frame) {
 	if f != nil {
 		size = f.Size()
 	}
-	if s.entries == maxRoundEntries || s.bytes > 0 && s.bytes+size > maxRoundBytes {
+	if s.entries == maxRoundEntries || s.bytes > 0 && s.bytes+size > maxRoundBytes ||
+		s.runs.Len() > maxRoundRuns+maxRunsPerMember*len(s.touched) {
 		s.flush()
 	}
 	s.entries++
