@@ -35,7 +35,7 @@ type Config struct {
 	// GapHold is how long Ready tells of an overflow after it has ended. Default 30 s; negative: not at all.
 	GapHold time.Duration
 
-	// OnUp is called once, when Redis has confirmed the channels for the first time. OnDrop is called for each payload that is dropped.
+	// OnUp is called once, when Redis has confirmed the channels for the first time and Ready returns nil. OnDrop is called for each payload that is dropped.
 	// OnGap is called when something has been missed: with GapOverflow when an overflow begins, with the others when Redis is back, for
 	// until then more is missed. All three are optional, must not block and may be called concurrently.
 	OnUp   func()

@@ -45,6 +45,7 @@ type linkState struct {
 // up is called when Redis has confirmed all channels.
 func (l *linkState) up() {
 	cfg := &l.reader.cfg
+	l.reader.setSubscribed(true)
 	if l.wasUp {
 		cfg.Logger.Info("redis is back", "away", time.Since(l.since).Round(time.Millisecond))
 		cfg.OnGap(l.gap)
@@ -53,7 +54,6 @@ func (l *linkState) up() {
 		cfg.OnUp()
 	}
 	l.isUp, l.wasUp, l.told = true, true, false
-	l.reader.setSubscribed(true)
 }
 
 // down is called after each loss and each attempt that failed. It reports whether it was a loss.
