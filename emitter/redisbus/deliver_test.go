@@ -1,0 +1,193 @@
+package redisbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ws-emit/ws-emit/emitter"
+)
+
+// script is a sink that answers as its lines say, one line a call, and accepts everything after the last. It records the events that it
+// accepted.
+type script struct {
+	answers []answer
+	calls   []int // the sizes of the batches
+	events  []string
+}
+
+type answer struct {
+	accepted int
+	err      error
+}
+
+func (s *script) Emit(_ context.Context, batch []emitter.Message) (emitter.Receipt, error) {
+	s.calls = append(s.calls, len(batch))
+	a := answer{accepted: len(batch)}
+	if len(s.answers) > 0 {
+		a, s.answers = s.answers[0], s.answers[1:]
+	}
+	for _, m := range batch[:a.accepted] {
+		s.events = append(s.events, m.Event)
+	}
+	return emitter.Receipt{Accepted: a.accepted}, a.err
+}
+
+// deliverTo delivers payloads to a sink in a bubble, until the sink has been called for all of them. It returns the drops.
+func deliverTo(t *testing.T, sink emitter.Sink, payloads ...string) (drops map[DropReason]int, err error) {
+	t.Helper()
+	drops = make(map[DropReason]int)
+	r, err := New(Config{Options: newOptions(t), OnDrop: func(reason DropReason) { drops[reason]++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range payloads {
+		if ok, _ := r.queue.push(item{r.channels["ws-emit"], p}); !ok {
+			t.Fatal("queue is full")
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- r.deliver(ctx, sink) }()
+	time.Sleep(time.Hour) // in the bubble: lets all waits pass
+	synctest.Wait()
+	used, _ := r.Queued()
+	cancel()
+	if err = <-done; err == nil && used != 0 {
+		t.Errorf("%d bytes are still charged", used)
+	}
+	return drops, err
+}
+
+func jsonEmit(event string) string { return fmt.Sprintf(`{"event": %q}`, event) }
+
+func TestDeliver(t *testing.T) {
+	tests := []struct {
+		name    string
+		answers []answer
+		events  string
+		drops   map[DropReason]int
+	}{
+		{"accepted", nil, "a b c d", nil},
+		{"busy", []answer{{0, emitter.ErrBusy}, {0, emitter.ErrBusy}}, "a b c d", nil},
+		{"timeout", []answer{{0, fmt.Errorf("emit: %w", context.DeadlineExceeded)}}, "a b c d", nil},
+		{"busy half-way", []answer{{2, emitter.ErrBusy}, {1, emitter.ErrBusy}}, "a b c d", nil},
+		{"batch too large", []answer{{0, emitter.ErrTooLarge}, {0, emitter.ErrTooLarge}}, "a b c d", nil},
+		{"first too large", []answer{{0, emitter.ErrTooLarge}, {0, emitter.ErrTooLarge}, {0, emitter.ErrTooLarge}}, "b c d", map[DropReason]int{DropTooLarge: 1}},
+		{"last too large", []answer{{3, emitter.ErrTooLarge}, {0, emitter.ErrTooLarge}}, "a b c", map[DropReason]int{DropTooLarge: 1}},
+		{"failure", []answer{{1, errors.New("broken")}}, "a", map[DropReason]int{DropSink: 3}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sink := &script{answers: test.answers}
+				drops, err := deliverTo(t, sink, jsonEmit("a"), jsonEmit("b"), jsonEmit("c"), jsonEmit("d"))
+				if err != nil {
+					t.Error(err)
+				}
+				if got := strings.Join(sink.events, " "); got != test.events {
+					t.Errorf("events %s, want %s (calls of %v)", got, test.events, sink.calls)
+				}
+				if fmt.Sprint(drops) != fmt.Sprint(map[DropReason]int(test.drops)) {
+					t.Errorf("drops %v, want %v", drops, test.drops)
+				}
+			})
+		})
+	}
+}
+
+func TestDeliverToClosedSink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, err := deliverTo(t, &script{answers: []answer{{0, emitter.ErrBusy}, {0, emitter.ErrClosed}}}, jsonEmit("a"))
+		if !errors.Is(err, emitter.ErrClosed) {
+			t.Errorf("%v, want %v", err, emitter.ErrClosed)
+		}
+	})
+}
+
+// TestDeliverBatches: what waits goes in few calls, and no payload is torn apart.
+func TestDeliverBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var payloads []string
+		for range 1000 {
+			payloads = append(payloads, jsonEmit("e"))
+		}
+		sink := &script{}
+		if _, err := deliverTo(t, sink, payloads...); err != nil || !slices.Equal(sink.calls, []int{256, 256, 256, 232}) {
+			t.Errorf("calls of %v, %v", sink.calls, err)
+		}
+		big := `{"event": "e", "data": "` + strings.Repeat("x", 200<<10) + `"}`
+		list := "[" + strings.Repeat(jsonEmit("e")+",", 299) + jsonEmit("e") + "]"
+		sink = &script{}
+		if _, err := deliverTo(t, sink, big, big, big, list, jsonEmit("e")); err != nil || !slices.Equal(sink.calls, []int{2, 301, 1}) {
+			t.Errorf("calls of %v, %v", sink.calls, err)
+		}
+	})
+}
+
+func TestDecoderPanicDropsThePayload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		drops := make(map[DropReason]int)
+		r, err := New(Config{Options: newOptions(t), OnDrop: func(reason DropReason) { drops[reason]++ }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		broken := &channel{"c", func([]emitter.Message, []byte, emitter.Limits) ([]emitter.Message, DropReason) { panic("oops") }}
+		batch := r.decode(make([]emitter.Message, 1), item{broken, "x"})
+		if len(batch) != 1 || drops[DropInternal] != 1 {
+			t.Errorf("%d messages, drops %v", len(batch), drops)
+		}
+	})
+}
+
+// recordHandler keeps the attributes of log records.
+type recordHandler struct {
+	logHandler
+	mu      *sync.Mutex
+	records *[]map[string]any
+}
+
+func (h recordHandler) Handle(_ context.Context, r slog.Record) error {
+	attrs := make(map[string]any)
+	r.Attrs(func(a slog.Attr) bool {
+		attrs[a.Key] = a.Value.Any()
+		return true
+	})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	*h.records = append(*h.records, attrs)
+	return nil
+}
+
+func TestDropsAreLoggedOnceASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var records []map[string]any
+		counted := 0
+		log := dropLog{
+			logger: slog.New(recordHandler{mu: new(sync.Mutex), records: &records}),
+			onDrop: func(DropReason) { counted++ },
+		}
+		for range 100 {
+			log.drop(DropMethod, "socketio", 7)
+			time.Sleep(30 * time.Millisecond) // in the bubble
+		}
+		if counted != 100 || len(records) != 3 {
+			t.Fatalf("%d counted, %d lines, want 100 and 3", counted, len(records))
+		}
+		first := records[0]
+		if first["reason"] != DropMethod || first["channel"] != "socketio" || first["bytes"] != int64(7) || first["suppressed"] != int64(0) {
+			t.Errorf("first line %v", first)
+		}
+		if records[1]["suppressed"] != int64(33) {
+			t.Errorf("second line %v", records[1])
+		}
+	})
+}
