@@ -1,0 +1,147 @@
+package engineio
+
+import (
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/gobwas/ws"
+
+	"github.com/ws-emit/ws-emit/server/frame"
+	"github.com/ws-emit/ws-emit/server/internal/conn"
+)
+
+func wantsWebSocket(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// handshake answers the WebSocket handshake. It returns the connection and what was read from it beyond the request; nil when the handshake failed, which
+// has then been answered. Nothing of the request is kept.
+func (s *Server) handshake(w http.ResponseWriter, r *http.Request) (net.Conn, []byte) {
+	nc, rw, _, err := ws.HTTPUpgrader{Timeout: s.cfg.WriteTimeout, Header: w.Header().Clone()}.Upgrade(r, w)
+	if err != nil {
+		s.cfg.Metrics.Refused(ErrBadRequest.Reason)
+		if nc != nil {
+			_ = nc.Close()
+		}
+		return nil, nil
+	}
+	early := make([]byte, rw.Reader.Buffered())
+	_, _ = rw.Read(early) // they are in the buffer
+	return nc, early
+}
+
+func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
+	sess := s.newSession(r)
+	nc, early := s.handshake(w, r)
+	if nc == nil {
+		return
+	}
+	sess.conn = s.group.NewWebSocket(sess, nc)
+	if !s.open(sess) {
+		s.cfg.Metrics.Refused(errClosing.Reason)
+		_ = nc.Close()
+		return
+	}
+	sess.guarded(func() { s.cfg.Handler.Open(sess) })
+	sess.Send(frame.One(frame.New(s.handshakes.open(sess.sid, WebSocket))))
+	sess.conn.Start()
+	// A goroutine of its own has a small stack; this one has grown in the handshake, and holds the request.
+	s.goroutines.Go(func() { sess.conn.ReadWebSocket(early, sess.websocketMessage) })
+}
+
+func (s *Session) websocketMessage(m conn.Message) CloseReason {
+	return s.packet(frame.Packet{Binary: m.Binary, Data: m.Data}, m.Arrived)
+}
+
+// upgrade is the WebSocket of an upgrade that has begun (Engine.IO protocol, "Upgrade"). Until the client says that it is done, the session goes on with
+// long-polling, and nothing but the probe comes here.
+type upgrade struct {
+	session *Session
+	probe   *conn.Conn
+	done    bool // owned by the reader
+}
+
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, sess *Session) {
+	if !sess.beginUpgrade() {
+		s.refuse(w, ErrBadRequest)
+		return
+	}
+	nc, early := s.handshake(w, r)
+	if nc == nil {
+		sess.endUpgrade()
+		return
+	}
+	u := &upgrade{session: sess}
+	u.probe = s.group.NewWebSocket(u, nc)
+	u.probe.EndIn(s.cfg.UpgradeTimeout, ReasonTransportClose)
+	sess.setProbe(u.probe)
+	s.goroutines.Go(func() { u.probe.ReadWebSocket(early, u.message) })
+}
+
+// Ended implements conn.Owner: the WebSocket ended before the upgrade was done.
+func (u *upgrade) Ended(CloseReason) { u.session.endUpgrade() }
+
+func (u *upgrade) message(m conn.Message) CloseReason {
+	switch packet := string(m.Data); {
+	case u.done:
+		return u.session.websocketMessage(m)
+	case m.Binary:
+		return ReasonParseError
+	case packet == string(PacketPing)+probe:
+		u.session.setProbed()
+		if u.probe.WriteNow(pongProbe) != nil {
+			return ReasonTransportError
+		}
+	case packet == string(PacketUpgrade) && u.session.isProbed():
+		if u.session.conn.Upgrade(u.probe) != nil {
+			return ReasonTransportClose
+		}
+		u.done = true
+		u.session.endUpgrade()
+	default:
+		return ReasonParseError
+	}
+	return ""
+}
+
+// beginUpgrade returns false when there is a WebSocket for the session already.
+func (s *Session) beginUpgrade() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.upgrading || s.ended {
+		return false
+	}
+	s.upgrading = true
+	return true
+}
+
+func (s *Session) setProbe(c *conn.Conn) {
+	s.mu.Lock()
+	s.probe = c
+	ended := s.ended
+	s.mu.Unlock()
+	if ended {
+		c.End(ReasonTransportClose)
+	}
+}
+
+// setProbed makes GETs end: the client wants to leave long-polling.
+func (s *Session) setProbed() {
+	s.mu.Lock()
+	s.probed = true
+	s.mu.Unlock()
+	s.conn.Poke()
+}
+
+func (s *Session) isProbed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.probed
+}
+
+func (s *Session) endUpgrade() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.upgrading, s.probed, s.probe = false, false, nil
+}

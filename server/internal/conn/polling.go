@@ -1,0 +1,117 @@
+package conn
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/ws-emit/ws-emit/server/frame"
+)
+
+// Wake returns a channel that holds a token when Take may have something new to say. Polling connections only.
+func (c *Conn) Wake() <-chan struct{} { return c.wake }
+
+// Take returns all frames that wait on a polling connection; it is still charged for them until Answered. It returns nothing when nothing waits, or
+// when the connection is not polling any more: Polls tells.
+func (c *Conn) Take() []*frame.Frame {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != polling || c.backlog.len() == 0 {
+		return nil
+	}
+	c.taken = c.backlog.len()
+	frames := make([]*frame.Frame, 0, c.taken)
+	for _, it := range c.backlog.items[c.backlog.head:] {
+		frames = append(frames, it.frame)
+	}
+	return frames
+}
+
+// Answered says whether what Take returned has been written.
+func (c *Conn) Answered(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.taken
+	c.taken = 0
+	switch {
+	case c.state == closed:
+		return
+	case err != nil:
+		c.endLocked(ReasonTransportError)
+		return
+	}
+	c.progress = c.group.now()
+	for range n {
+		c.popLocked()
+	}
+	switch {
+	case c.state == draining: // upgraded in the meantime
+		c.startDrainerLocked()
+	case c.closing && c.backlog.len() == 0:
+		c.endLocked(c.endReason)
+	default:
+		c.rescheduleLocked()
+	}
+}
+
+// Polls reports whether the connection is a polling one, and has not ended.
+func (c *Conn) Polls() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == polling
+}
+
+// Poke wakes a waiting GET.
+func (c *Conn) Poke() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wakeLocked()
+}
+
+// Upgrade makes a polling connection go on with the WebSocket of probe, which has nothing else to do. It must be called by the handler of the probe's
+// ReadWebSocket, which from then on reads for c. What waits is written there, in order, after what a GET is being answered with. It returns ErrNotPolling
+// when c has ended, is being closed or was upgraded before, or when the probe has ended or is still being written to.
+func (c *Conn) Upgrade(probe *Conn) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != polling || c.closing {
+		return ErrNotPolling
+	}
+	var ok bool
+	if c.nc, c.raw, ok = probe.handOver(c); !ok {
+		return ErrNotPolling
+	}
+	c.reading = true
+	if c.backlog.len() == 0 {
+		c.state = direct
+	} else {
+		c.state = draining
+		if c.taken == 0 {
+			c.startDrainerLocked()
+		}
+	}
+	c.wakeLocked() // a waiting GET is to say goodbye
+	c.rescheduleLocked()
+	return nil
+}
+
+// handOver gives the WebSocket, and its reader, to another connection.
+func (c *Conn) handOver(to *Conn) (net.Conn, syscall.RawConn, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != direct || c.closing {
+		return nil, nil, false
+	}
+	nc, raw := c.nc, c.raw
+	c.state, c.nc, c.raw, c.successor = closed, nil, nil, to
+	c.group.wheel.remove(&c.timer)
+	return nc, raw, true
+}
+
+// WriteNow writes a frame to a WebSocket to which nobody else writes, and blocks until it is written.
+func (c *Conn) WriteNow(f *frame.Frame) error {
+	if _, err := c.writeSome(f.WebSocket()); err != nil {
+		return err
+	}
+	return c.nc.SetWriteDeadline(time.Time{})
+}

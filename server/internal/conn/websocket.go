@@ -1,0 +1,284 @@
+package conn
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"runtime/debug"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"github.com/ws-emit/ws-emit/server/frame"
+)
+
+// Message is one message from a WebSocket client.
+type Message struct {
+	Binary  bool
+	Data    []byte    // valid during the call only
+	Arrived time.Time // when its last bytes were read
+}
+
+// ReadWebSocket reads messages and hands them to handle, one at a time, until the connection ends; then it tells the owner, and returns. early is what had
+// been read from the connection before. When handle returns a reason, the connection ends with it.
+//
+// It answers PING and close frames itself, and ends the connection with the right code when the client breaks a rule (RFC 6455, sections 5 and 7.4). It keeps
+// no buffer while it waits for the client.
+func (c *Conn) ReadWebSocket(early []byte, handle func(Message) CloseReason) {
+	r := &messageReader{conn: c, handle: handle}
+	defer func() { r.conn.owner.Ended(r.conn.Reason()) }()
+	defer func() { r.conn.caught(recover()) }()
+	src := newSource(c.nc, c.raw)
+	chunk, err := early, error(nil)
+	for {
+		if len(chunk) > 0 {
+			r.take(chunk)
+		}
+		src.release()
+		if err != nil {
+			r.conn.End(r.conn.endOfReading(err))
+			return
+		}
+		chunk, err = src.wait()
+	}
+}
+
+// Guard, deferred at the root of a goroutine that works for one connection, turns a panic into the end of that connection.
+func (c *Conn) Guard() { c.caught(recover()) }
+
+func (c *Conn) caught(v any) {
+	if v == nil {
+		return
+	}
+	if c.group.cfg.Panicked != nil {
+		c.group.cfg.Panicked(v, debug.Stack())
+	}
+	c.End(ReasonInternal)
+}
+
+// current is the connection that has the WebSocket now.
+func (c *Conn) current() *Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.successor != nil {
+		return c.successor
+	}
+	return c
+}
+
+func (c *Conn) endOfReading(err error) CloseReason {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closing:
+		return c.endReason
+	case errors.Is(err, io.EOF):
+		return ReasonTransportClose
+	}
+	return ReasonTransportError
+}
+
+func (c *Conn) isClosing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing || c.state == closed
+}
+
+// source is where the bytes of a connection come from.
+type source interface {
+	// wait blocks until something was read. What it returns is valid until release.
+	wait() ([]byte, error)
+	release()
+}
+
+func newSource(nc net.Conn, raw syscall.RawConn) source {
+	if r := newReadiness(raw); r != nil {
+		return r
+	}
+	return &blocking{nc: nc, buf: make([]byte, 2048)}
+}
+
+// blocking reads a connection without a descriptor of its own, as of TLS, where decrypted bytes may wait that the descriptor does not show.
+type blocking struct {
+	nc  net.Conn
+	buf []byte
+}
+
+func (b *blocking) wait() ([]byte, error) {
+	n, err := b.nc.Read(b.buf)
+	return b.buf[:n], err
+}
+
+func (b *blocking) release() {}
+
+// messageReader puts messages together from bytes as they come. Between two calls it holds only what is incomplete.
+type messageReader struct {
+	conn   *Conn
+	handle func(Message) CloseReason
+
+	arrived time.Time
+	reader  bytes.Reader
+	partial []byte    // the beginning of a header
+	header  ws.Header // of the frame that is being read, if inFrame
+	inFrame bool
+	got     int64     // bytes of its payload so far
+	control []byte    // the payload of a control frame so far
+	op      ws.OpCode // of the message that is being read; 0 is none
+	message []byte    // its payload so far: grows with what arrives, not with what was announced
+}
+
+// refusal is a rule that the client broke.
+type refusal struct {
+	why  CloseReason
+	code ws.StatusCode
+}
+
+var (
+	protocolError = &refusal{ReasonParseError, ws.StatusProtocolError}
+	invalidText   = &refusal{ReasonParseError, ws.StatusInvalidFramePayloadData}
+	tooLarge      = &refusal{ReasonTooLarge, ws.StatusMessageTooBig}
+)
+
+// take handles a chunk of bytes, which it may change.
+func (r *messageReader) take(chunk []byte) {
+	r.arrived = time.Now()
+	for len(chunk) > 0 {
+		if r.conn.isClosing() {
+			return // only the end of the connection is of interest now
+		}
+		var bad *refusal
+		if !r.inFrame {
+			chunk, bad = r.takeHeader(chunk)
+		}
+		if bad == nil && r.inFrame {
+			chunk, bad = r.takePayload(chunk)
+		}
+		if bad != nil {
+			r.conn.Close(bad.why, nil, closeFrame(bad.code))
+			return
+		}
+	}
+}
+
+// takeHeader reads a frame's header, or keeps what there is of it.
+func (r *messageReader) takeHeader(chunk []byte) ([]byte, *refusal) {
+	kept := len(r.partial)
+	b := chunk
+	if kept > 0 {
+		b = append(r.partial, chunk[:min(len(chunk), ws.MaxHeaderSize-kept)]...)
+	}
+	r.reader.Reset(b)
+	h, err := ws.ReadHeader(&r.reader)
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		r.partial = append([]byte(nil), b...)
+		return nil, nil
+	case err != nil:
+		return nil, protocolError
+	}
+	chunk = chunk[len(b)-r.reader.Len()-kept:]
+	r.partial = nil
+	state := ws.StateServerSide
+	if r.op != 0 {
+		state |= ws.StateFragmented
+	}
+	if ws.CheckHeader(h, state) != nil {
+		return nil, protocolError
+	}
+	if !h.OpCode.IsControl() && h.Length > r.conn.group.cfg.MaxPayload-int64(len(r.message)) {
+		return nil, tooLarge
+	}
+	r.header, r.inFrame, r.got = h, true, 0
+	return chunk, nil
+}
+
+// takePayload reads what there is of a frame's payload.
+func (r *messageReader) takePayload(chunk []byte) ([]byte, *refusal) {
+	h := r.header
+	n := min(h.Length-r.got, int64(len(chunk)))
+	part, rest := chunk[:n], chunk[n:]
+	ws.Cipher(part, h.Mask, int(r.got%4))
+	r.got += n
+	complete := r.got == h.Length
+	if complete {
+		r.inFrame = false
+	}
+	if h.OpCode.IsControl() {
+		if r.control = append(r.control, part...); !complete {
+			return rest, nil
+		}
+		payload := r.control
+		r.control = nil
+		return rest, r.takeControl(payload)
+	}
+	if h.OpCode != ws.OpContinuation {
+		r.op = h.OpCode
+	}
+	if complete && h.Fin && r.message == nil {
+		return rest, r.deliver(part) // the usual case: no copy
+	}
+	r.message = append(r.message, part...)
+	if !complete || !h.Fin {
+		return rest, nil
+	}
+	message := r.message
+	r.message = nil
+	return rest, r.deliver(message)
+}
+
+func (r *messageReader) deliver(data []byte) *refusal {
+	binary := r.op == ws.OpBinary
+	r.op = 0
+	if !binary && !utf8.Valid(data) {
+		return invalidText
+	}
+	why := r.handle(Message{Binary: binary, Data: data, Arrived: r.arrived})
+	r.conn = r.conn.current()
+	if why != "" {
+		return &refusal{why, closeCode(why)}
+	}
+	return nil
+}
+
+func (r *messageReader) takeControl(payload []byte) *refusal {
+	switch r.header.OpCode {
+	case ws.OpPing:
+		r.conn.Send(frame.One(frame.Control(ws.OpPong, payload)))
+	case ws.OpClose:
+		if len(payload) == 0 {
+			r.conn.Close(ReasonTransportClose, nil, frame.Control(ws.OpClose, nil))
+			return nil
+		}
+		code, text := ws.ParseCloseFrameData(payload)
+		if len(payload) == 1 || ws.CheckCloseFrameData(code, text) != nil {
+			return protocolError
+		}
+		r.conn.Close(ReasonTransportClose, nil, closeFrame(code))
+	}
+	return nil
+}
+
+func closeFrame(code ws.StatusCode) *frame.Frame {
+	return frame.Control(ws.OpClose, ws.NewCloseFrameBody(code, ""))
+}
+
+// closeCode is what a client is told of a reason (RFC 6455, section 7.4.1).
+func closeCode(why CloseReason) ws.StatusCode {
+	switch why {
+	case ReasonShutdown:
+		return ws.StatusGoingAway
+	case ReasonTooLarge:
+		return ws.StatusMessageTooBig
+	case ReasonParseError, ReasonOverlap:
+		return ws.StatusProtocolError
+	case ReasonInternal:
+		return ws.StatusInternalServerError
+	}
+	return ws.StatusNormalClosure
+}
+
+// CloseFrame returns the close frame for a reason.
+func CloseFrame(why CloseReason) *frame.Frame { return closeFrame(closeCode(why)) }

@@ -1,0 +1,22 @@
+//go:build !unix
+
+package conn
+
+import (
+	"net"
+	"syscall"
+)
+
+// Without a non-blocking descriptor every connection is written by its drainer and read with a buffer of its own.
+
+func rawConn(net.Conn) syscall.RawConn { return nil }
+
+func tryWrite(syscall.RawConn, []byte) (int, error) { return 0, nil }
+
+type readiness struct{}
+
+func newReadiness(syscall.RawConn) *readiness { return nil }
+
+func (*readiness) wait() ([]byte, error) { return nil, net.ErrClosed }
+
+func (*readiness) release() {}

@@ -1,0 +1,154 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"hash/crc32"
+	"strings"
+
+	"github.com/ws-emit/ws-emit/roomspace"
+	"github.com/ws-emit/ws-emit/server/engineio"
+	"github.com/ws-emit/ws-emit/server/frame"
+	"github.com/ws-emit/ws-emit/server/internal/hub"
+	"github.com/ws-emit/ws-emit/server/socketio"
+)
+
+// member is what a socket is to us.
+type member struct {
+	*hub.Member
+	failures roomspace.ConnState
+}
+
+// Connect implements socketio.Handler: everybody may connect.
+func (s *Server) Connect(k *socketio.Socket, _ json.RawMessage, reply *frame.Frame) error {
+	session := k.Session()
+	m := &member{Member: s.hub.NewMember(session, k.Namespace(), k.ID(), crc32.ChecksumIEEE([]byte(session.SID())))}
+	k.Data = m
+	m.Connect(reply)
+	return nil
+}
+
+// Disconnect implements socketio.Handler.
+func (s *Server) Disconnect(k *socketio.Socket, _ engineio.CloseReason) {
+	k.Data.(*member).Gone()
+}
+
+// Ack implements socketio.Handler: we ask for no answers.
+func (s *Server) Ack(*socketio.Socket, int64, []json.RawMessage, [][]byte) {
+	s.metrics.Ignored("ack")
+}
+
+// Event implements socketio.Handler: clients join and leave, and that is all.
+func (s *Server) Event(k *socketio.Socket, e socketio.Event) (wait func()) {
+	switch e.Name {
+	case "join":
+		return s.join(k, e)
+	case "leave":
+		s.leave(k, e)
+	default:
+		s.metrics.Ignored("event")
+	}
+	return nil
+}
+
+// join answers a join. Only for a room of a space is there something to wait for.
+func (s *Server) join(k *socketio.Socket, e socketio.Event) (wait func()) {
+	m := k.Data.(*member)
+	reply := newJoinReply(k, e)
+	room, secret, err := joinArgs(e.Args)
+	if err == nil {
+		reply.room = &room
+		var name roomspace.Name
+		if name, err = roomspace.Parse(room); err == nil && name.Space != "" {
+			return s.joinSpace(m, reply, roomspace.Request{
+				Space: name.Space, Secret: secret, Conn: &m.failures, Addr: k.Session().Addr(), Arrived: e.Arrived,
+			})
+		}
+	}
+	if result := roomspace.ResultOf(err); result != roomspace.ResultOK {
+		s.metrics.Join(string(result))
+		m.Reply(reply.refused(result))
+		return nil
+	}
+	s.metrics.Join("public")
+	m.Join(room, reply.ok(), reply.refused(roomspace.ResultLimit))
+	return nil
+}
+
+func (s *Server) joinSpace(m *member, reply joinReply, r roomspace.Request) (wait func()) {
+	return func() {
+		if err := s.authorizer.Join(context.Background(), r); err != nil { // ends in time: Authorizer.Close, and its own limits
+			m.Reply(reply.refused(roomspace.ResultOf(err)))
+			return
+		}
+		m.Join(*reply.room, reply.ok(), reply.refused(roomspace.ResultLimit))
+	}
+}
+
+// leave answers a leave, which needs no secret. Leaving a room that one is not in is fine.
+func (s *Server) leave(k *socketio.Socket, e socketio.Event) {
+	m := k.Data.(*member)
+	reply := newJoinReply(k, e)
+	room, _, err := joinArgs(e.Args)
+	if err != nil || len(room) > roomspace.MaxRoom {
+		m.Reply(reply.refused(roomspace.ResultInvalid))
+		return
+	}
+	reply.room = &room
+	m.Leave(room, reply.ok())
+}
+
+var errArgs = errors.Join(roomspace.ErrInvalid, errors.New("server: not a room"))
+
+// joinArgs reads the argument of a join or leave: {"room": R, "secret": S?} or "R". The strings are copies. A secret that is not a string matches nothing, as
+// does none.
+func joinArgs(args []json.RawMessage) (room, secret string, err error) {
+	if len(args) == 0 {
+		return "", "", errArgs
+	}
+	if json.Unmarshal(args[0], &room) == nil && args[0][0] == '"' {
+		return room, "", nil
+	}
+	var object map[string]json.RawMessage // not a struct: that would take "ROOM" too
+	if json.Unmarshal(args[0], &object) != nil || !jsonString(object["room"], &room) {
+		return "", "", errArgs
+	}
+	jsonString(object["secret"], &secret)
+	return room, secret, nil
+}
+
+func jsonString(raw json.RawMessage, s *string) bool {
+	return strings.HasPrefix(string(raw), `"`) && json.Unmarshal(raw, s) == nil
+}
+
+// joinReply makes the answer to a join or leave, if the client asked for one.
+type joinReply struct {
+	socket *socketio.Socket
+	id     int64
+	room   *string // nil: there is no name to repeat
+}
+
+func newJoinReply(k *socketio.Socket, e socketio.Event) joinReply {
+	return joinReply{socket: k, id: e.ID}
+}
+
+func (r joinReply) ok() *frame.Frame { return r.encode(true, "") }
+
+func (r joinReply) refused(why roomspace.Result) *frame.Frame { return r.encode(false, why) }
+
+func (r joinReply) encode(ok bool, why roomspace.Result) *frame.Frame {
+	if r.id == socketio.NoID {
+		return nil
+	}
+	room := r.room
+	if room != nil && len(*room) > roomspace.MaxRoom {
+		room = nil // not a name: no need to send it back
+	}
+	answer, _ := json.Marshal(struct { // strings do not fail
+		OK    bool             `json:"ok"`
+		Room  *string          `json:"room"`
+		Error roomspace.Result `json:"error,omitempty"`
+	}{ok, room, why})
+	return r.socket.AckFrame(socketio.Event{ID: r.id}, answer)
+}

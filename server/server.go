@@ -1,0 +1,200 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ws-emit/ws-emit/emitter"
+	"github.com/ws-emit/ws-emit/roomspace"
+	"github.com/ws-emit/ws-emit/server/engineio"
+	"github.com/ws-emit/ws-emit/server/internal/hub"
+	"github.com/ws-emit/ws-emit/server/internal/metrics"
+	"github.com/ws-emit/ws-emit/server/socketio"
+)
+
+// Server is one node.
+type Server struct {
+	// Immutable after New.
+	cfg        Config
+	origins    origins
+	metrics    *metrics.Set
+	hub        *hub.Hub
+	sockets    *socketio.Server
+	secrets    roomspace.SecretStore
+	authorizer *roomspace.Authorizer
+	redis      *redis.Client // nil: there is none
+	sources    []emitter.Source
+	handler    http.Handler
+
+	listener      net.Listener // set by Listen
+	stopping      atomic.Bool
+	redisRequired atomic.Bool
+}
+
+var _ socketio.Handler = (*Server)(nil)
+
+// New checks a configuration and returns a server that does nothing before Run.
+func New(cfg Config) (*Server, error) {
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, origins: newOrigins(cfg.Origins)}
+	if s.metrics, err = metrics.New(cfg.Registerer); err != nil {
+		return nil, fmt.Errorf("server: register metrics: %w", err)
+	}
+	if err := s.useRedis(); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	if err := s.build(); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	s.handler = s.newHandler()
+	return s, nil
+}
+
+// build makes the parts. The hub is held up by the backlog of the sockets, and these by nothing.
+func (s *Server) build() (err error) {
+	s.authorizer, err = roomspace.New(roomspace.Config{
+		Store:    s.secrets,
+		Timeout:  s.cfg.RedisTimeout,
+		Logger:   s.cfg.Logger,
+		OnResult: func(r roomspace.Result) { s.metrics.Join(string(r)) },
+	})
+	if err != nil {
+		return err
+	}
+	transports := make([]engineio.Transport, len(s.cfg.Transports))
+	for i, t := range s.cfg.Transports {
+		transports[i] = engineio.Transport(t)
+	}
+	s.sockets, err = socketio.New(socketio.Config{
+		Handler:        s,
+		Namespaces:     s.cfg.Namespaces,
+		ConnectTimeout: s.cfg.ConnectTimeout,
+		Metrics:        s.metrics,
+		Engine: engineio.Config{
+			PingInterval: s.cfg.PingInterval,
+			PingTimeout:  s.cfg.PingTimeout,
+			MaxPayload:   s.cfg.MaxPayload,
+			MaxQueue:     s.cfg.MaxQueue,
+			MaxBacklog:   s.cfg.MaxBacklog,
+			WriteTimeout: s.cfg.WriteTimeout,
+			Transports:   transports,
+			ClientAddr:   s.clientAddr,
+			Wake:         func() { s.hub.Wake() },
+			Logger:       s.cfg.Logger,
+			Metrics:      s.metrics,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	s.hub, err = hub.New(hub.Config{Credit: s.cfg.MaxPending, MaxRooms: s.cfg.MaxRooms, Backlog: s.sockets})
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		metrics.Gauge(s.cfg.Registerer, "wsemit_sessions", "Engine.IO sessions that are open.", func() float64 { return float64(s.sockets.Len()) }),
+		metrics.Gauge(s.cfg.Registerer, "wsemit_sockets", "Sockets that are connected to a namespace.", func() float64 { return float64(s.hub.Stats().Members) }),
+		metrics.Gauge(s.cfg.Registerer, "wsemit_backlog_bytes", "Bytes that wait to be written to clients.", func() float64 { return float64(s.sockets.Backlog()) }),
+	)
+}
+
+// Listen begins to listen on Config.Address, so that Addr is known and clients wait instead of being refused. Run does it if nobody has.
+func (s *Server) Listen() error {
+	ln, err := net.Listen("tcp", s.cfg.Address)
+	if err != nil {
+		return fmt.Errorf("server: %w", err)
+	}
+	s.listener = ln
+	return nil
+}
+
+// Addr is the address that Listen has found.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Run serves until ctx ends, or until something fails without which it cannot go on. It then stops in order and returns: what fails later keeps what came
+// before it working. It can be called once.
+func (s *Server) Run(ctx context.Context) error {
+	if s.listener == nil {
+		if err := s.Listen(); err != nil {
+			return err
+		}
+	}
+	core, sources, requests := newLayer(ctx), newLayer(ctx), newLayer(ctx)
+	core.Go(s.hub.Run)
+	core.Go(s.sockets.Run)
+	for _, src := range s.sources {
+		sources.Go(func(ctx context.Context) error { return src.Run(ctx, s.sinkOf(src)) })
+	}
+	web := s.newHTTPServer()
+	requests.Go(func(context.Context) error {
+		if err := web.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("server: %w", err)
+		}
+		return nil
+	})
+	select {
+	case <-ctx.Done():
+	case <-core.failed.Done():
+	case <-sources.failed.Done():
+	case <-requests.failed.Done():
+	}
+	s.stopping.Store(true)
+	err := sources.Stop()
+	s.endSessions(web)
+	return errors.Join(err, requests.Stop(), s.closeRedis(), core.Stop())
+}
+
+// endSessions stops accepting, and ends the sessions within the grace time.
+func (s *Server) endSessions(web *http.Server) {
+	grace, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
+	defer cancel()
+	var requests errgroup.Group
+	requests.Go(func() error { return web.Shutdown(grace) }) // a GET that waits ends with its session
+	s.authorizer.Close()
+	s.sockets.Shutdown(grace, s.cfg.ShutdownTimeout/2)
+	if requests.Wait() != nil {
+		_ = web.Close() // somebody takes too long over a request
+	}
+}
+
+func (s *Server) closeRedis() error {
+	if s.redis == nil {
+		return nil
+	}
+	return s.redis.Close()
+}
+
+// layer is goroutines that are stopped together, after those that need them.
+type layer struct {
+	group  *errgroup.Group
+	ctx    context.Context
+	cancel context.CancelFunc
+	failed context.Context
+}
+
+// newLayer returns a layer that goes on when ctx ends.
+func newLayer(ctx context.Context) *layer {
+	l := &layer{}
+	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	l.group, l.failed = errgroup.WithContext(l.ctx)
+	return l
+}
+
+func (l *layer) Go(run func(context.Context) error) {
+	l.group.Go(func() error { return run(l.ctx) })
+}
+
+func (l *layer) Stop() error {
+	l.cancel()
+	return l.group.Wait()
+}
