@@ -165,7 +165,7 @@ func (c *Client) Emit(ctx context.Context, batch ...Message) (Answer, error) {
 		if ok && refused.Index >= 0 {
 			refused.Index += total.Accepted
 		}
-		total.Accepted += min(answer.Accepted, len(rest))
+		total.Accepted += min(max(answer.Accepted, 0), len(rest)) // whatever the server says
 		if !ok || !errors.Is(refused, ErrBusy) {
 			return total, err
 		}

@@ -104,26 +104,18 @@ const (
 	numFields
 )
 
+var fieldNames = [numFields]string{"event", "room", "data", "args", "namespace", "except", "secret"}
+
+func (f field) String() string { return fieldNames[f] }
+
 // fieldOf returns the field of a key, or numFields for an unknown one.
-func fieldOf(key string) field {
-	switch key {
-	case "event":
-		return fieldEvent
-	case "room":
-		return fieldRoom
-	case "data":
-		return fieldData
-	case "args":
-		return fieldArgs
-	case "namespace":
-		return fieldNamespace
-	case "except":
-		return fieldExcept
-	case "secret":
-		return fieldSecret
-	default:
-		return numFields
+func fieldOf(key []byte) field {
+	for f, name := range fieldNames {
+		if string(key) == name {
+			return field(f)
+		}
 	}
+	return numFields
 }
 
 // document is a body whose syntax is right, before anything else has been checked, so that a secret can be looked at first.
@@ -227,18 +219,23 @@ func scanObject(raw []byte) object {
 			o.fault = inputError("", fmt.Sprintf("has more than %d keys", maxKeys))
 			return o
 		}
-		key, err := unquote(quoted)
-		f := fieldOf(key)
+		key, f := "", fieldOf(quoted[1:len(quoted)-1])
+		if f == numFields { // or a known key with escapes
+			var err error
+			if key, err = unquote(quoted); err != nil {
+				o.fault = inputError("", "has a key that is not valid Unicode")
+				continue
+			}
+			f = fieldOf([]byte(key))
+		}
 		switch {
-		case err != nil:
-			o.fault = inputError("", "has a key that is not valid Unicode")
 		case f == numFields:
 			if slices.Contains(o.unknown, key) {
 				o.fault = inputError("", "has an unknown key twice")
 			}
 			o.unknown = append(o.unknown, key)
 		case o.fields[f].raw != nil:
-			o.fault = inputError(key, "is there twice")
+			o.fault = inputError(f.String(), "is there twice")
 		default:
 			o.fields[f] = v
 		}
