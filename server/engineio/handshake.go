@@ -81,10 +81,10 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, t Transpor
 	switch {
 	case sess == nil || sess.conn.Reason() != "":
 		s.refuse(w, ErrUnknownSID)
-	case !sess.conn.Polls(): // after an upgrade nothing comes by HTTP, and there is one WebSocket ("Upgrade")
-		s.refuse(w, ErrBadRequest)
 	case t == WebSocket && wantsWebSocket(r):
 		s.upgrade(w, r, sess)
+	case !sess.conn.Polls(): // after an upgrade nothing comes by HTTP
+		s.refuse(w, ErrBadRequest)
 	case t == WebSocket:
 		s.refuse(w, ErrBadRequest)
 	case r.Method == http.MethodGet:

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -63,13 +64,19 @@ type upgrade struct {
 }
 
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, sess *Session) {
-	if !sess.beginUpgrade() {
-		s.refuse(w, ErrBadRequest)
-		return
-	}
+	only := sess.beginUpgrade()
 	nc, early := s.handshake(w, r)
-	if nc == nil {
+	switch {
+	case nc == nil && only:
 		sess.endUpgrade()
+		return
+	case nc == nil:
+		return
+	case !only: // "A client MUST NOT open more than one WebSocket connection per session" ("WebSocket"): it is closed, as the text asks
+		s.cfg.Metrics.Refused(ErrBadRequest.Reason)
+		_ = nc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
+		_, _ = nc.Write(conn.CloseFrame(ReasonParseError).WebSocket())
+		_ = nc.Close()
 		return
 	}
 	u := &upgrade{session: sess}
@@ -105,11 +112,11 @@ func (u *upgrade) message(m conn.Message) CloseReason {
 	return ""
 }
 
-// beginUpgrade returns false when there is a WebSocket for the session already.
+// beginUpgrade returns false when there is a WebSocket for the session already, or it has ended.
 func (s *Session) beginUpgrade() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.upgrading || s.ended {
+	if s.upgrading || s.ended || !s.conn.Polls() {
 		return false
 	}
 	s.upgrading = true
