@@ -17,5 +17,5 @@
 // run and its joined bytes; a receiver costs no allocation.
 //
 // Goroutines: [Hub.Run] starts one a shard and waits for them; nothing else starts any. Locks, in the order in which they are taken:
-// Member.turn, Hub.mu, shard.mu. None is held while an Outlet is called.
+// Member.turn, Hub.mu, shard.mu. The last two are not held while an Outlet is called.
 package hub

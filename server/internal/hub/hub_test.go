@@ -261,7 +261,11 @@ func TestEntriesOutsideOfTheHub(t *testing.T) {
 	never.Gone()
 	never.Connect(f)
 	n.emit("to all")
+	n.stop()
 	o.want(t, "connected")
+	if st := n.Stats(); st.Members != 0 {
+		t.Errorf("%d members left", st.Members)
+	}
 }
 
 // The sid of a member that has gone may be another's by then.
@@ -337,7 +341,7 @@ func (f outletFunc) Send(r *frame.Run) bool { return f(r) }
 
 func TestStatsFollowWhatIsInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := start(t, hub.Config{})
+		n := start(t, hub.Config{Shards: 2})
 		const members = 2000
 		var all []*hub.Member
 		for i := range members {
