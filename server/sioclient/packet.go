@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -77,19 +78,33 @@ func decodePacket(text []byte) (packet, error) {
 		}
 		p.id = id
 	}
-	p.data = bytes.TrimSpace(text[digits:])
-	if len(p.data) > 0 && !json.Valid(p.data) {
-		return packet{}, fmt.Errorf("%w: payload is not JSON", ErrProtocol)
-	}
-	if isArray := len(p.data) > 0 && p.data[0] == '['; isArray != (p.kind == sioEvent || p.kind == sioAck) {
-		return packet{}, fmt.Errorf("%w: payload of the wrong type", ErrProtocol)
+	p.data = text[digits:]
+	if !validPayload(p.kind, p.data) {
+		return packet{}, fmt.Errorf("%w: payload", ErrProtocol)
 	}
 	return p, nil
 }
 
+// validPayload reports whether a payload is JSON, of the type that goes with the packet.
+func validPayload(kind byte, data []byte) bool {
+	if len(data) == 0 {
+		return kind == sioConnect || kind == sioDisconnect
+	}
+	var types string // first characters
+	switch kind {
+	case sioConnect:
+		types = "{"
+	case sioConnectError:
+		types = `{"`
+	case sioEvent, sioAck:
+		types = "["
+	}
+	return strings.IndexByte(types, data[0]) >= 0 && json.Valid(data)
+}
+
 // splitName splits the array of an event into the name and what is left of its inside.
 func splitName(data []byte) (name, rest []byte, err error) {
-	inside := bytes.TrimSpace(data[1 : len(data)-1])
+	inside := insideArray(data)
 	end := 1
 	for ; end < len(inside) && inside[end] != '"'; end++ {
 		if inside[end] == '\\' {
@@ -109,6 +124,12 @@ func splitName(data []byte) (name, rest []byte, err error) {
 	}
 	rest = bytes.TrimSpace(inside[end+1:])
 	return name, bytes.TrimSpace(bytes.TrimPrefix(rest, []byte{','})), nil
+}
+
+// insideArray returns what stands between the brackets of an array.
+func insideArray(data []byte) []byte {
+	data = bytes.TrimSpace(data)
+	return bytes.TrimSpace(data[1 : len(data)-1])
 }
 
 // encodeEvent encodes an event as the messages of a transport. An argument of type []byte becomes an attachment.

@@ -18,6 +18,7 @@ var packetTable = []struct {
 	{`0{"sid":"x"}`, packet{kind: sioConnect, namespace: "/", id: noID, data: []byte(`{"sid":"x"}`)}},
 	{`0/admin,{"sid":"oSO0OpakMV_3jnilAAAA"}`, packet{kind: sioConnect, namespace: "/admin", id: noID, data: []byte(`{"sid":"oSO0OpakMV_3jnilAAAA"}`)}},
 	{`4{"message":"Not authorized"}`, packet{kind: sioConnectError, namespace: "/", id: noID, data: []byte(`{"message":"Not authorized"}`)}},
+	{`4"Not authorized"`, packet{kind: sioConnectError, namespace: "/", id: noID, data: []byte(`"Not authorized"`)}},
 	{`2["foo"]`, packet{kind: sioEvent, namespace: "/", id: noID, data: []byte(`["foo"]`)}},
 	{`2/admin,["bar"]`, packet{kind: sioEvent, namespace: "/admin", id: noID, data: []byte(`["bar"]`)}},
 	{`212["foo"]`, packet{kind: sioEvent, namespace: "/", id: 12, data: []byte(`["foo"]`)}},
@@ -42,7 +43,7 @@ func TestPacketTable(t *testing.T) {
 
 func TestDecodePacketErrors(t *testing.T) {
 	for _, wire := range []string{
-		"", "7", "x", "/", "2", "2{}", `2"a"`, "3", "3{}", "0[]", "1[]", `2["a"`, `2["a"]x`, "5", `5["a"]`, `5-["a"]`, `511-["a"]`, `5-1-["a"]`,
+		"", "7", "x", "/", "2", "2{}", `2"a"`, "3", "3{}", "0[]", "1[]", `2["a"`, `2["a"]x`, `2 ["a"]`, "1{}", "4", "40", "0 {}", "5", `5["a"]`, `5-["a"]`, `511-["a"]`, `5-1-["a"]`,
 		`299999999999999999999["a"]`,
 	} {
 		if p, err := decodePacket([]byte(wire)); !errors.Is(err, ErrProtocol) {

@@ -169,8 +169,7 @@ func (c *Client) dispatch(p *packet) error {
 	case sioDisconnect:
 		return ErrDisconnected
 	case sioAck:
-		inside := bytes.TrimSpace(p.data[1 : len(p.data)-1])
-		c.acknowledge(p.id, Args{Raw: bytes.Clone(inside), Attachments: p.attachments})
+		c.acknowledge(p.id, Args{Raw: bytes.Clone(insideArray(p.data)), Attachments: p.attachments})
 		return nil
 	default:
 		name, rest, err := splitName(p.data)
