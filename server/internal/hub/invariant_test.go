@@ -265,31 +265,40 @@ func TestInvariant4AllOrNothing(t *testing.T) {
 	}
 }
 
-// Invariant 5: members that all get something else share nothing; a round ends before that takes much memory.
+// Invariant 5: members that all get something else share no runs, which are then as many as the frames of all members together: the round
+// ends long before it has as many bytes as one for a single room may have.
 func TestInvariant5DiverseRoundIsBounded(t *testing.T) {
-	var largest atomic.Uint64
-	var calls atomic.Int64
-	out := outletFunc(func(*frame.Run) bool {
-		if calls.Add(1)%10_000 == 1 {
-			largest.Store(max(largest.Load(), heap()))
+	const members, messages = 2000, 500
+	largest := func(connect func(*node, int, hub.Outlet)) int64 {
+		var frames atomic.Int64
+		n := start(t, hub.Config{Shards: 2})
+		connect(n, members, outletFunc(func(r *frame.Run) bool {
+			for old := frames.Load(); int64(r.Count()) > old; old = frames.Load() {
+				frames.CompareAndSwap(old, int64(r.Count()))
+			}
+			return true
+		}))
+		b := hub.NewBatch(diverseMessages(messages)...)
+		if err := n.Send(t.Context(), b); err != nil {
+			t.Fatal(err)
 		}
-		return true
-	})
-	n := start(t, hub.Config{})
-	diverse(n, 2000, out)
-	messages := diverseMessages(500)
-	before := heap()
-	largest.Store(before)
-	calls.Store(0)
-	b := hub.NewBatch(messages...)
-	if err := n.Send(t.Context(), b); err != nil {
-		t.Fatal(err)
+		if _, err := b.Receivers(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return frames.Load()
 	}
-	if _, err := b.Receivers(t.Context()); err != nil {
-		t.Fatal(err)
+	if got := largest(diverse); got > messages/8 {
+		t.Errorf("a run of %d frames to a member that shares none", got)
 	}
-	if grown := int64(largest.Load() - before); grown > 12<<20 {
-		t.Errorf("the heap grew by %d KiB", grown>>10)
+	same := func(n *node, members int, out hub.Outlet) {
+		var rooms []string
+		for room := range diverseRooms / 2 {
+			rooms = append(rooms, fmt.Sprint("room ", room))
+		}
+		n.crowd(members, out, rooms...)
+	}
+	if got := largest(same); got < messages/4 {
+		t.Errorf("a run of %d frames to members that share all", got)
 	}
 }
 
