@@ -239,6 +239,23 @@ func TestClientGivesUp(t *testing.T) {
 	}
 }
 
+// The place of a refused message is that in the batch of the caller, also when only the rest was sent.
+func TestClientCountsFromTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{answers: []func(http.ResponseWriter){
+			answer(503, "", `{"ok":false,"error":"busy","accepted":2}`),
+			answer(400, "", `{"ok":false,"error":"bad","index":1,"field":"room"}`),
+		}}
+		c := newClient(t, emitter.ClientConfig{URL: "http://x/emit", Secret: testSecret, HTTPClient: s.client()})
+		e := emitter.Message{Event: "e"}
+		got, err := c.Emit(t.Context(), e, e, e, e)
+		status, ok := errors.AsType[*emitter.StatusError](err)
+		if !ok || status.Index != 3 || status.Field != "room" || got.Accepted != 2 {
+			t.Errorf("got %+v, %#v", got, err)
+		}
+	})
+}
+
 // What a broken server says is no reason to send less than the rest or to panic.
 func TestClientDistrustsAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

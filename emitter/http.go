@@ -104,10 +104,10 @@ type accepted struct {
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
-	// It holds for the rest of a body, too, that net/http reads away when it was refused unread. Where it cannot be set, as in a
-	// recorder, nothing is slow.
+	// It holds for the rest of a body, too, that net/http reads away when it was refused unread. net/http lifts it once the body has
+	// come. Where it cannot be set, as in a recorder, nothing is slow.
 	_ = rc.SetReadDeadline(time.Now().Add(h.cfg.BodyTimeout))
-	done, err := h.emit(w, r, rc)
+	done, err := h.emit(w, r)
 	result, status, text := resultOf(err)
 	if result == ResultInternal {
 		h.cfg.Logger.Error("emit failed", "err", err)
@@ -127,7 +127,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // emit does what a request asks for.
-func (h *handler) emit(w http.ResponseWriter, r *http.Request, rc *http.ResponseController) (accepted, error) {
+func (h *handler) emit(w http.ResponseWriter, r *http.Request) (accepted, error) {
 	if h.cfg.Secret == "" {
 		return accepted{}, ErrNotConfigured
 	}
@@ -151,9 +151,6 @@ func (h *handler) emit(w http.ResponseWriter, r *http.Request, rc *http.Response
 	if err != nil {
 		return accepted{}, err
 	}
-	// net/http goes on reading, to notice when the caller leaves: a deadline that passed now would look like that.
-	_ = rc.SetReadDeadline(time.Time{})
-
 	doc, err := scan(body, h.cfg.Limits.MaxBatch)
 	if err != nil {
 		return accepted{}, err
@@ -292,13 +289,11 @@ func setHeaders(h http.Header, result Result) {
 	}
 }
 
-// writeAnswer writes with a deadline, and takes the deadline away again, because the connection may serve other handlers next.
+// writeAnswer writes with a deadline, which net/http lifts after it has sent the answer.
 func writeAnswer(w http.ResponseWriter, rc *http.ResponseController, status int, body []byte) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	_ = rc.SetWriteDeadline(time.Now().Add(answerTimeout))
 	w.WriteHeader(status)
 	// An answer that cannot be written is lost with its connection: what was decided has been counted.
 	_, _ = w.Write(body)
-	_ = rc.Flush()
-	_ = rc.SetWriteDeadline(time.Time{})
 }

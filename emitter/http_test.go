@@ -1,7 +1,6 @@
 package emitter_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -15,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/ws-emit/ws-emit/emitter"
@@ -178,71 +176,77 @@ func TestAsThePythonServer(t *testing.T) {
 	}
 }
 
+const (
+	inBody = `{"event":"e","secret":"123"}`
+	bearer = "Bearer " + testSecret
+	three  = `[{"event":"a"},{"event":"b"},{"event":"c"}]`
+)
+
+// statuses are calls and what they are answered.
+var statuses = []struct {
+	name   string
+	cfg    emitter.HTTPConfig // Secret and Sink are filled in
+	call   call
+	status int
+	body   string
+	header map[string]string
+	result emitter.Result
+}{
+	{"text", emitter.HTTPConfig{}, call{body: inBody}, 200, "OK\n", nil, emitter.ResultOK},
+	{"json", emitter.HTTPConfig{}, call{body: inBody, accept: "text/html, application/json;q=0.5"}, 200, `{"ok":true,"receivers":null}` + "\n", nil, emitter.ResultOK},
+	{"json not wanted", emitter.HTTPConfig{}, call{body: inBody, accept: "application/json;q=0, */*"}, 200, "OK\n", nil, emitter.ResultOK},
+	{"any", emitter.HTTPConfig{}, call{body: inBody, accept: "*/*"}, 200, "OK\n", nil, emitter.ResultOK},
+	{"ignored", emitter.HTTPConfig{}, call{body: `{"event":"e","secret":"123","Room":"a"}`, accept: "application/json"}, 200,
+		`{"ok":true,"receivers":null,"ignored":["Room"]}` + "\n", nil, emitter.ResultOK},
+	{"receivers", emitter.HTTPConfig{Sink: &sink{receivers: func(context.Context) (int, error) { return 7, nil }}}, call{body: inBody, accept: "application/json"}, 200,
+		`{"ok":true,"receivers":7}` + "\n", nil, emitter.ResultOK},
+	{"receivers none", emitter.HTTPConfig{Sink: &sink{receivers: func(context.Context) (int, error) { return 0, nil }}}, call{body: inBody, accept: "application/json"}, 200,
+		`{"ok":true,"receivers":0}` + "\n", nil, emitter.ResultOK},
+	{"receivers late", emitter.HTTPConfig{Timeout: time.Millisecond, Sink: &sink{receivers: func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, ctx.Err() }}},
+		call{body: inBody, accept: "application/json"}, 200, `{"ok":true,"receivers":null}` + "\n", nil, emitter.ResultOK},
+	{"content type with parameters", emitter.HTTPConfig{}, call{body: inBody, contentType: "Application/JSON; charset=utf-8"}, 200, "OK\n", nil, emitter.ResultOK},
+	{"content type +json", emitter.HTTPConfig{}, call{body: inBody, contentType: "application/vnd.a+json"}, 200, "OK\n", nil, emitter.ResultOK},
+	{"ndjson", emitter.HTTPConfig{}, call{body: inBody + "\n" + inBody + "\n", contentType: "application/x-ndjson"}, 200, "OK\n", nil, emitter.ResultOK},
+	{"jsonl", emitter.HTTPConfig{}, call{body: inBody + "\r\n\r\n" + inBody, contentType: "application/jsonl"}, 200, "OK\n", nil, emitter.ResultOK},
+	{"bad", emitter.HTTPConfig{}, call{bearer: bearer, body: `{"event":"e","room":5}`}, 400, "room: must be a string or a list of strings\n", nil, emitter.ResultBadRequest},
+	{"bad in json", emitter.HTTPConfig{}, call{bearer: bearer, body: `{"event":"e","room":5}`, accept: "application/json"}, 400,
+		`{"ok":false,"error":"room: must be a string or a list of strings","field":"room"}` + "\n", nil, emitter.ResultBadRequest},
+	{"bad in a batch", emitter.HTTPConfig{}, call{bearer: bearer, body: `[{"event":"e"},{"event":""}]`, accept: "application/json"}, 400,
+		`{"ok":false,"error":"message 1: event: is empty","index":1,"field":"event"}` + "\n", nil, emitter.ResultBadRequest},
+	{"empty batch", emitter.HTTPConfig{}, call{bearer: bearer, body: `[]`}, 400, "there is no message\n", nil, emitter.ResultBadRequest},
+	{"unknown namespace", emitter.HTTPConfig{Namespaces: []string{"/", "/a"}}, call{bearer: bearer, body: `[{"event":"e","namespace":"/a"},{"event":"e","namespace":"/b"}]`}, 400,
+		"message 1: namespace: does not exist on this server\n", nil, emitter.ResultBadRequest},
+	{"forbidden", emitter.HTTPConfig{}, call{bearer: "Bearer bad", body: inBody, accept: "application/json"}, 403, `{"ok":false,"error":"Incorrect secret"}` + "\n", nil, emitter.ResultForbidden},
+	{"GET", emitter.HTTPConfig{}, call{method: "GET"}, 405, "Only POST is allowed\n", map[string]string{"Allow": "POST"}, emitter.ResultMethod},
+	{"HEAD", emitter.HTTPConfig{}, call{method: "HEAD"}, 405, "", map[string]string{"Allow": "POST"}, emitter.ResultMethod},
+	{"body too large", emitter.HTTPConfig{MaxBody: 20}, call{body: inBody}, 413, "the body is larger than 20 bytes\n", nil, emitter.ResultTooLarge},
+	{"message too large", emitter.HTTPConfig{Limits: emitter.Limits{MaxBytes: 1}}, call{body: inBody}, 413, "is larger than 1 bytes\n", nil, emitter.ResultTooLarge},
+	{"batch too large", emitter.HTTPConfig{}, call{bearer: bearer, body: `[` + strings.Repeat(`{"event":"e"},`, 1000) + `{"event":"e"}]`}, 413, "more than 1000 messages\n", nil, emitter.ResultTooLarge},
+	{"too large for the sink", emitter.HTTPConfig{Sink: refuse(0, fmt.Errorf("hub: %w", emitter.ErrTooLarge))}, call{body: inBody}, 413, "More than the server accepts at once\n", nil, emitter.ResultTooLarge},
+	{"media type", emitter.HTTPConfig{}, call{contentType: "text/plain", body: inBody, accept: "application/json"}, 415,
+		`{"ok":false,"error":"Content-Type must be application/json, application/x-ndjson or application/jsonl"}` + "\n", nil, emitter.ResultMediaType},
+	{"media type broken", emitter.HTTPConfig{}, call{contentType: ";", body: inBody}, 415,
+		"Content-Type must be application/json, application/x-ndjson or application/jsonl\n", nil, emitter.ResultMediaType},
+	{"internal", emitter.HTTPConfig{Sink: refuse(0, errors.New("MARK"))}, call{body: inBody}, 500, "Internal error\n", nil, emitter.ResultInternal},
+	{"busy", emitter.HTTPConfig{Sink: refuse(0, emitter.ErrBusy)}, call{body: inBody}, 503, "The server is behind, try again later\n",
+		map[string]string{"Retry-After": "1"}, emitter.ResultBusy},
+	{"busy in json", emitter.HTTPConfig{Sink: refuse(0, emitter.ErrBusy)}, call{body: inBody, accept: "application/json"}, 503,
+		`{"ok":false,"error":"The server is behind, try again later","accepted":0}` + "\n", map[string]string{"Retry-After": "1"}, emitter.ResultBusy},
+	{"half-way", emitter.HTTPConfig{Sink: refuse(2, emitter.ErrBusy)}, call{bearer: bearer, body: three}, 503,
+		"The server is behind, try again later (accepted the first 2 of 3 messages)\n", map[string]string{"Retry-After": "1"}, emitter.ResultBusy},
+	{"half-way in json", emitter.HTTPConfig{Sink: refuse(2, emitter.ErrBusy)}, call{bearer: bearer, body: three, accept: "application/json"}, 503,
+		`{"ok":false,"error":"The server is behind, try again later","accepted":2}` + "\n", map[string]string{"Retry-After": "1"}, emitter.ResultBusy},
+	{"no credit in time", emitter.HTTPConfig{Timeout: time.Millisecond, Sink: &sink{answer: func(ctx context.Context, _ []emitter.Message) (emitter.Receipt, error) {
+		<-ctx.Done()
+		return emitter.Receipt{}, ctx.Err()
+	}}}, call{body: inBody}, 503, "The server is behind, try again later\n", map[string]string{"Retry-After": "1"}, emitter.ResultBusy},
+	{"no memory for the body", emitter.HTTPConfig{MaxBuffered: 1}, call{body: inBody}, 503, "The server is behind, try again later\n", map[string]string{"Retry-After": "1"}, emitter.ResultBusy},
+	{"closed", emitter.HTTPConfig{Sink: refuse(0, emitter.ErrClosed)}, call{body: inBody}, 503, "The server is stopping\n",
+		map[string]string{"Retry-After": "1", "Connection": "close"}, emitter.ResultClosed},
+}
+
 func TestStatuses(t *testing.T) {
-	good := `{"event":"e","secret":"123"}`
-	bearer := "Bearer " + testSecret
-	three := `[{"event":"a"},{"event":"b"},{"event":"c"}]`
-	for _, tt := range []struct {
-		name   string
-		cfg    emitter.HTTPConfig // Secret and Sink are filled in
-		call   call
-		status int
-		body   string
-		header map[string]string
-		result emitter.Result
-	}{
-		{"text", emitter.HTTPConfig{}, call{body: good}, 200, "OK\n", nil, emitter.ResultOK},
-		{"json", emitter.HTTPConfig{}, call{body: good, accept: "text/html, application/json;q=0.5"}, 200, `{"ok":true,"receivers":null}` + "\n", nil, emitter.ResultOK},
-		{"json not wanted", emitter.HTTPConfig{}, call{body: good, accept: "application/json;q=0, */*"}, 200, "OK\n", nil, emitter.ResultOK},
-		{"any", emitter.HTTPConfig{}, call{body: good, accept: "*/*"}, 200, "OK\n", nil, emitter.ResultOK},
-		{"ignored", emitter.HTTPConfig{}, call{body: `{"event":"e","secret":"123","Room":"a"}`, accept: "application/json"}, 200,
-			`{"ok":true,"receivers":null,"ignored":["Room"]}` + "\n", nil, emitter.ResultOK},
-		{"receivers", emitter.HTTPConfig{Sink: &sink{receivers: func(context.Context) (int, error) { return 7, nil }}}, call{body: good, accept: "application/json"}, 200,
-			`{"ok":true,"receivers":7}` + "\n", nil, emitter.ResultOK},
-		{"receivers none", emitter.HTTPConfig{Sink: &sink{receivers: func(context.Context) (int, error) { return 0, nil }}}, call{body: good, accept: "application/json"}, 200,
-			`{"ok":true,"receivers":0}` + "\n", nil, emitter.ResultOK},
-		{"receivers late", emitter.HTTPConfig{Timeout: time.Millisecond, Sink: &sink{receivers: func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, ctx.Err() }}},
-			call{body: good, accept: "application/json"}, 200, `{"ok":true,"receivers":null}` + "\n", nil, emitter.ResultOK},
-		{"content type with parameters", emitter.HTTPConfig{}, call{body: good, contentType: "Application/JSON; charset=utf-8"}, 200, "OK\n", nil, emitter.ResultOK},
-		{"content type +json", emitter.HTTPConfig{}, call{body: good, contentType: "application/vnd.a+json"}, 200, "OK\n", nil, emitter.ResultOK},
-		{"ndjson", emitter.HTTPConfig{}, call{body: good + "\n" + good + "\n", contentType: "application/x-ndjson"}, 200, "OK\n", nil, emitter.ResultOK},
-		{"jsonl", emitter.HTTPConfig{}, call{body: good + "\r\n\r\n" + good, contentType: "application/jsonl"}, 200, "OK\n", nil, emitter.ResultOK},
-		{"bad", emitter.HTTPConfig{}, call{bearer: bearer, body: `{"event":"e","room":5}`}, 400, "room: must be a string or a list of strings\n", nil, emitter.ResultBadRequest},
-		{"bad in json", emitter.HTTPConfig{}, call{bearer: bearer, body: `{"event":"e","room":5}`, accept: "application/json"}, 400,
-			`{"ok":false,"error":"room: must be a string or a list of strings","field":"room"}` + "\n", nil, emitter.ResultBadRequest},
-		{"bad in a batch", emitter.HTTPConfig{}, call{bearer: bearer, body: `[{"event":"e"},{"event":""}]`, accept: "application/json"}, 400,
-			`{"ok":false,"error":"message 1: event: is empty","index":1,"field":"event"}` + "\n", nil, emitter.ResultBadRequest},
-		{"empty batch", emitter.HTTPConfig{}, call{bearer: bearer, body: `[]`}, 400, "there is no message\n", nil, emitter.ResultBadRequest},
-		{"unknown namespace", emitter.HTTPConfig{Namespaces: []string{"/", "/a"}}, call{bearer: bearer, body: `[{"event":"e","namespace":"/a"},{"event":"e","namespace":"/b"}]`}, 400,
-			"message 1: namespace: does not exist on this server\n", nil, emitter.ResultBadRequest},
-		{"forbidden", emitter.HTTPConfig{}, call{bearer: "Bearer bad", body: good, accept: "application/json"}, 403, `{"ok":false,"error":"Incorrect secret"}` + "\n", nil, emitter.ResultForbidden},
-		{"GET", emitter.HTTPConfig{}, call{method: "GET"}, 405, "Only POST is allowed\n", map[string]string{"Allow": "POST"}, emitter.ResultMethod},
-		{"HEAD", emitter.HTTPConfig{}, call{method: "HEAD"}, 405, "", map[string]string{"Allow": "POST"}, emitter.ResultMethod},
-		{"body too large", emitter.HTTPConfig{MaxBody: 20}, call{body: good}, 413, "the body is larger than 20 bytes\n", nil, emitter.ResultTooLarge},
-		{"message too large", emitter.HTTPConfig{Limits: emitter.Limits{MaxBytes: 1}}, call{body: good}, 413, "is larger than 1 bytes\n", nil, emitter.ResultTooLarge},
-		{"batch too large", emitter.HTTPConfig{}, call{bearer: bearer, body: `[` + strings.Repeat(`{"event":"e"},`, 1000) + `{"event":"e"}]`}, 413, "more than 1000 messages\n", nil, emitter.ResultTooLarge},
-		{"too large for the sink", emitter.HTTPConfig{Sink: refuse(0, fmt.Errorf("hub: %w", emitter.ErrTooLarge))}, call{body: good}, 413, "More than the server accepts at once\n", nil, emitter.ResultTooLarge},
-		{"media type", emitter.HTTPConfig{}, call{contentType: "text/plain", body: good, accept: "application/json"}, 415,
-			`{"ok":false,"error":"Content-Type must be application/json, application/x-ndjson or application/jsonl"}` + "\n", nil, emitter.ResultMediaType},
-		{"media type broken", emitter.HTTPConfig{}, call{contentType: ";", body: good}, 415,
-			"Content-Type must be application/json, application/x-ndjson or application/jsonl\n", nil, emitter.ResultMediaType},
-		{"internal", emitter.HTTPConfig{Sink: refuse(0, errors.New("MARK"))}, call{body: good}, 500, "Internal error\n", nil, emitter.ResultInternal},
-		{"busy", emitter.HTTPConfig{Sink: refuse(0, emitter.ErrBusy)}, call{body: good}, 503, "The server is behind, try again later\n",
-			map[string]string{"Retry-After": "1"}, emitter.ResultBusy},
-		{"busy in json", emitter.HTTPConfig{Sink: refuse(0, emitter.ErrBusy)}, call{body: good, accept: "application/json"}, 503,
-			`{"ok":false,"error":"The server is behind, try again later","accepted":0}` + "\n", map[string]string{"Retry-After": "1"}, emitter.ResultBusy},
-		{"half-way", emitter.HTTPConfig{Sink: refuse(2, emitter.ErrBusy)}, call{bearer: bearer, body: three}, 503,
-			"The server is behind, try again later (accepted the first 2 of 3 messages)\n", map[string]string{"Retry-After": "1"}, emitter.ResultBusy},
-		{"half-way in json", emitter.HTTPConfig{Sink: refuse(2, emitter.ErrBusy)}, call{bearer: bearer, body: three, accept: "application/json"}, 503,
-			`{"ok":false,"error":"The server is behind, try again later","accepted":2}` + "\n", map[string]string{"Retry-After": "1"}, emitter.ResultBusy},
-		{"no credit in time", emitter.HTTPConfig{Timeout: time.Millisecond, Sink: &sink{answer: func(ctx context.Context, _ []emitter.Message) (emitter.Receipt, error) {
-			<-ctx.Done()
-			return emitter.Receipt{}, ctx.Err()
-		}}}, call{body: good}, 503, "The server is behind, try again later\n", map[string]string{"Retry-After": "1"}, emitter.ResultBusy},
-		{"no memory for the body", emitter.HTTPConfig{MaxBuffered: 1}, call{body: good}, 503, "The server is behind, try again later\n", map[string]string{"Retry-After": "1"}, emitter.ResultBusy},
-		{"closed", emitter.HTTPConfig{Sink: refuse(0, emitter.ErrClosed)}, call{body: good}, 503, "The server is stopping\n",
-			map[string]string{"Retry-After": "1", "Connection": "close"}, emitter.ResultClosed},
-	} {
+	for _, tt := range statuses {
 		t.Run(tt.name, func(t *testing.T) {
 			var counted results
 			tt.cfg.Secret, tt.cfg.OnResult = testSecret, counted.add
@@ -414,67 +418,6 @@ func raw(t *testing.T, url, text string) string {
 	return string(got)
 }
 
-// The deadline of a body must neither cancel its request, which waits for credit for longer, nor the next one on the connection.
-func TestBodyDeadlineEndsWithTheBody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &sink{answer: func(ctx context.Context, batch []emitter.Message) (emitter.Receipt, error) {
-			select {
-			case <-ctx.Done():
-				return emitter.Receipt{}, ctx.Err()
-			case <-time.After(time.Minute): // on the clock of the test
-				return emitter.Receipt{Accepted: len(batch)}, nil
-			}
-		}}
-		l := &pipeListener{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
-		srv := &http.Server{Handler: emitter.NewHandler(emitter.HTTPConfig{Secret: testSecret, Sink: s, Timeout: time.Hour})}
-		served := make(chan error, 1)
-		go func() { served <- srv.Serve(l) }()
-		here, there := net.Pipe()
-		l.conns <- there
-		answers := bufio.NewReader(here)
-		for range 2 {
-			if _, err := io.WriteString(here, "POST /emit HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer 123\r\n"+
-				"Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{\"event\":\"e\"}"); err != nil {
-				t.Fatal(err)
-			}
-			resp, err := http.ReadResponse(answers, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, err := io.ReadAll(resp.Body)
-			if err != nil || string(body) != "OK\n" {
-				t.Errorf("got %d %q, %v", resp.StatusCode, body, err)
-			}
-		}
-		here.Close()
-		srv.Close()
-		<-served
-	})
-}
-
-// pipeListener hands out one end of each pipe put into conns.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
-
 // A caller who leaves while he waits for credit takes his batch with him.
 func TestCallerLeaves(t *testing.T) {
 	waiting, ended := make(chan struct{}), make(chan emitter.Result, 1)
@@ -535,11 +478,11 @@ func TestStrangersCannotCrowdOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-reading // memory is taken before the first read
-	inBody, inHeader := call{body: `{"event":"e","secret":"123"}`}, call{body: `{"event":"e"}`, bearer: "Bearer 123"}
-	if got := do(t, srv.Client(), srv.URL, inBody); got.status != 503 {
+	withBody, withHeader := call{body: inBody}, call{body: `{"event":"e"}`, bearer: bearer}
+	if got := do(t, srv.Client(), srv.URL, withBody); got.status != 503 {
 		t.Errorf("with the secret in the body: got %d", got.status)
 	}
-	if got := do(t, srv.Client(), srv.URL, inHeader); got.status != 200 {
+	if got := do(t, srv.Client(), srv.URL, withHeader); got.status != 200 {
 		t.Errorf("with the secret in the header: got %d", got.status)
 	}
 	if _, err := io.WriteString(pw, `"secret":"123"}`); err != nil {
@@ -549,7 +492,7 @@ func TestStrangersCannotCrowdOut(t *testing.T) {
 	if got := <-statuses; got != 200 {
 		t.Errorf("the first request: got %d", got)
 	}
-	if got := do(t, srv.Client(), srv.URL, inBody); got.status != 200 {
+	if got := do(t, srv.Client(), srv.URL, withBody); got.status != 200 {
 		t.Errorf("afterwards: got %d", got.status)
 	}
 }
