@@ -16,6 +16,12 @@ var (
 	errRedial = errors.New("redisbus: connection is gone")
 )
 
+// dialError is an error of connecting, with TLS or without. It comes before anything was received.
+type dialError struct{ err error }
+
+func (e *dialError) Error() string { return "connect: " + e.err.Error() }
+func (e *dialError) Unwrap() error { return e.err }
+
 // conn is a connection to Redis that notices a deaf peer. go-redis does not: it sends PINGs and never waits for the answer. Silence is
 // counted in bytes and not in messages, so a long message on a slow line is no silence, and a read is never given up in the middle of a
 // reply, after which the next one would be read from its middle.

@@ -93,15 +93,16 @@ func (r *Reader) release(cost int64) {
 
 // emit hands a batch on, in as few calls as the sink takes. It returns an error when the sink is closed, and nil when ctx has ended.
 func (r *Reader) emit(ctx context.Context, sink emitter.Sink, batch []emitter.Message) error {
-	for size := len(batch); len(batch) > 0; {
-		size = min(size, len(batch))
+	for limit := len(batch); len(batch) > 0; {
+		size := min(limit, len(batch))
 		receipt, err := sink.Emit(ctx, batch[:size:size])
 		if err == nil {
 			batch = batch[size:]
 			continue
 		}
 		accepted := min(max(receipt.Accepted, 0), size)
-		batch, size = batch[accepted:], size-accepted
+		batch = batch[accepted:]
+		rejected := size - accepted
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -111,15 +112,14 @@ func (r *Reader) emit(ctx context.Context, sink emitter.Sink, batch []emitter.Me
 			if !sleep(ctx, busyWait) {
 				return nil
 			}
-		case errors.Is(err, emitter.ErrTooLarge) && size > 1:
-			size /= 2
+		case errors.Is(err, emitter.ErrTooLarge) && rejected > 1:
+			limit = rejected / 2
 		case errors.Is(err, emitter.ErrTooLarge):
-			batch = r.dropFirst(batch, size, DropTooLarge)
-			size = len(batch)
+			batch = r.dropFirst(batch, rejected, DropTooLarge)
+			limit = len(batch)
 		default:
 			r.cfg.Logger.Error("emit from redis", "err", err)
-			batch = r.dropFirst(batch, size, DropSink)
-			size = len(batch)
+			batch = r.dropFirst(batch, rejected, DropSink)
 		}
 	}
 	return nil

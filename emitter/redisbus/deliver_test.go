@@ -80,6 +80,8 @@ func TestDeliver(t *testing.T) {
 		{"busy", []answer{{0, emitter.ErrBusy}, {0, emitter.ErrBusy}}, "a b c d", nil},
 		{"timeout", []answer{{0, fmt.Errorf("emit: %w", context.DeadlineExceeded)}}, "a b c d", nil},
 		{"busy half-way", []answer{{2, emitter.ErrBusy}, {1, emitter.ErrBusy}}, "a b c d", nil},
+		{"busy after all", []answer{{4, emitter.ErrBusy}}, "a b c d", nil},
+		{"too large after all", []answer{{0, emitter.ErrTooLarge}, {2, emitter.ErrTooLarge}}, "a b c d", nil},
 		{"batch too large", []answer{{0, emitter.ErrTooLarge}, {0, emitter.ErrTooLarge}}, "a b c d", nil},
 		{"first too large", []answer{{0, emitter.ErrTooLarge}, {0, emitter.ErrTooLarge}, {0, emitter.ErrTooLarge}}, "b c d", map[DropReason]int{DropTooLarge: 1}},
 		{"last too large", []answer{{3, emitter.ErrTooLarge}, {0, emitter.ErrTooLarge}}, "a b c", map[DropReason]int{DropTooLarge: 1}},

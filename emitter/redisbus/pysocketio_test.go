@@ -207,7 +207,7 @@ func FuzzDecodePython(f *testing.F) {
 		if ref["method"] != "emit" || ref["event"] != got[0].Event || ref["namespace"] != got[0].Namespace {
 			t.Fatalf("%+v of %v", got[0], ref)
 		}
-		if room, one := ref["room"].(string); one != (len(got[0].Rooms) == 1 && got[0].Rooms[0] == room) && ref["room"] == nil {
+		if room, one := ref["room"].(string); one && (len(got[0].Rooms) != 1 || got[0].Rooms[0] != room) {
 			t.Fatalf("rooms %q of %v", got[0].Rooms, ref["room"])
 		}
 		if (ref["room"] == nil) != (len(got[0].Rooms) == 0) {

@@ -75,6 +75,7 @@ func (l *linkState) down(err error) (lost bool) {
 
 // describe returns the text of an error that can be logged. The text of one about a reply that go-redis cannot read quotes the reply.
 func describe(err error) string {
+	var dial *dialError
 	var network net.Error
 	var reply redis.Error
 	for _, known := range []error{errSilent, errRedial, errSubscription, errReply, io.EOF, io.ErrUnexpectedEOF, context.DeadlineExceeded} {
@@ -82,7 +83,7 @@ func describe(err error) string {
 			return err.Error()
 		}
 	}
-	if errors.As(err, &network) || errors.As(err, &reply) {
+	if errors.As(err, &dial) || errors.As(err, &network) || errors.As(err, &reply) {
 		return err.Error()
 	}
 	return fmt.Sprintf("unexpected reply (%T)", err)
@@ -163,7 +164,7 @@ func (r *Reader) clientOptions(wrap func(net.Conn) *conn) *redis.Options {
 		dialed = true
 		c, err := dial(ctx, network, addr)
 		if err != nil {
-			return nil, err
+			return nil, &dialError{err}
 		}
 		return wrap(c), nil
 	}

@@ -213,7 +213,7 @@ type harness struct {
 	drops map[DropReason]int
 }
 
-// LogHandler passes the messages of log lines to a channel.
+// logHandler passes the messages of log lines to a channel.
 type logHandler struct{ lines chan string }
 
 func (h logHandler) Enabled(context.Context, slog.Level) bool { return true }
