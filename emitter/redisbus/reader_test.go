@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -93,7 +94,9 @@ func TestKilledConnectionIsOneGap(t *testing.T) {
 	h := run(t, Config{Options: server.options(), RetryMin: time.Millisecond}, sink)
 	h.awaitUp()
 	c := server.client()
-	for i := range 5 {
+	const kills = 5
+	before := connectionsOf(t, c)
+	for i := range kills {
 		if n, err := c.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Result(); n != 1 || err != nil {
 			t.Fatalf("%d connections killed, %v", n, err)
 		}
@@ -105,10 +108,29 @@ func TestKilledConnectionIsOneGap(t *testing.T) {
 		server.publishAll(i, i+1)
 		awaitSeq(t, sink, i, i+1)
 	}
+	// One of the reader and one of publishAll: the client does not connect anew behind the reader's back, which would wait for a Redis that
+	// is away before it tells of the loss.
+	if n := connectionsOf(t, c) - before; n != 2*kills {
+		t.Errorf("%d connections, want %d", n, 2*kills)
+	}
 	h.noMoreGaps()
 	if len(h.up) > 0 {
 		t.Error("OnUp was called again")
 	}
+}
+
+// connectionsOf returns how many connections Redis has accepted.
+func connectionsOf(tb testing.TB, c *redis.Client) int {
+	tb.Helper()
+	info, err := c.InfoMap(tb.Context(), "stats").Result()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	n, err := strconv.Atoi(info["Stats"]["total_connections_received"])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
 }
 
 func TestRestartOfRedis(t *testing.T) {
