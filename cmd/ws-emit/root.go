@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses.
+const (
+	exitFailure = 1 // the server could not go on
+	exitUsage   = 2 // what was asked for cannot be
+)
+
+// usageError is a mistake in what was asked for.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// run is main without the process around it, and returns the exit status.
+func run(args, environ []string, stdout, stderr io.Writer) int {
+	root := newRoot(args, environ, stderr)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(context.Background())
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "ws-emit: %s\n", oneLine(err))
+	if errors.As(err, new(usageError)) {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// oneLine returns the text of an error without line breaks, which errors.Join makes.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+func newRoot(args, environ []string, stderr io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ws-emit [flags]",
+		Short:         "Send events from backends to browsers",
+		Version:       newVersion().number,
+		Args:          noArguments(args),
+		SilenceErrors: true, // run reports them, in one line
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, unknown, err := load(cmd.Flags(), environ)
+			if err != nil {
+				return usageError{err}
+			}
+			return serve(cmd.Context(), o, unknown, stderr)
+		},
+	}
+	root.SetVersionTemplate(newVersion().String() + "\n")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see ws-emit --help", err)}
+	})
+	addFlags(root.Flags())
+	other := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if cmd != root {
+			other(cmd, args)
+			return
+		}
+		io.WriteString(cmd.OutOrStdout(), helpText())
+	})
+	root.AddCommand(newVersionCommand())
+	root.SetArgs(rewrite(args))
+	return root
+}
+
+// noArguments refuses arguments that are neither flags nor commands. It quotes one only where a command could stand: anywhere else it may
+// be a part of a secret that lacked quotes.
+func noArguments(typed []string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return nil
+		case args[0] == typed[0]:
+			return usageError{fmt.Errorf("unknown command %q; see ws-emit --help", args[0])}
+		default:
+			return usageError{errors.New("there is an argument that belongs to no flag (a value with blanks needs quotes); see ws-emit --help")}
+		}
+	}
+}
+
+// rewrite turns what the Python server and people type into what pflag understands:
+//
+//	--cors A B -v           -> --cors=A B -v              all that follows up to the next flag, as Python's nargs took it
+//	--cors-credentials off  -> --cors-credentials=off     a value that may be missing is otherwise expected after "="
+func rewrite(args []string) []string {
+	var out []string
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		switch {
+		case arg == "--":
+			return append(out, args[i:]...)
+		case arg == "--cors-credentials" && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-"):
+			i++
+			arg += "=" + args[i]
+		case arg == "--cors" || strings.HasPrefix(arg, "--cors="):
+			separator := " "
+			if arg == "--cors" {
+				separator = "="
+			}
+			for ; i+1 < len(args) && !strings.HasPrefix(args[i+1], "-"); i++ {
+				arg += separator + args[i+1]
+				separator = " "
+			}
+		}
+		out = append(out, arg)
+	}
+	return out
+}
