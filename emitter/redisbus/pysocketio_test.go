@@ -16,21 +16,31 @@ func python(members string) string {
 	return `{"method": "emit", "event": "e", "data": ["x"], "namespace": "/", ` + members + `}`
 }
 
-func TestDecodePython(t *testing.T) {
-	plain := wantMessage{Namespace: "/", Event: "e", Args: []string{`"x"`}}
-	with := func(change func(*wantMessage)) wantMessage {
-		w := plain
-		change(&w)
-		return w
+// wantPython is what an emit of python means, with a change.
+func wantPython(change func(*wantMessage)) wantMessage {
+	w := wantMessage{Namespace: "/", Event: "e", Args: []string{`"x"`}}
+	change(&w)
+	return w
+}
+
+func checkPython(t *testing.T, tests map[string]wantMessage) {
+	t.Helper()
+	for payload, want := range tests {
+		got, reason := decodePython(nil, []byte(payload), emitter.Limits{})
+		if reason != "" || len(got) != 1 || !wantOf(got[0]).equal(want) {
+			t.Errorf("%s: %+v (%s), want %+v", payload, got, reason, want)
+		}
 	}
-	args := func(args ...string) wantMessage { return with(func(w *wantMessage) { w.Args = args }) }
-	rooms := func(rooms ...string) wantMessage { return with(func(w *wantMessage) { w.Rooms = rooms }) }
-	except := func(rooms ...string) wantMessage { return with(func(w *wantMessage) { w.Except = rooms }) }
+}
+
+func TestDecodePythonData(t *testing.T) {
+	plain := wantPython(func(*wantMessage) {})
+	args := func(args ...string) wantMessage { return wantPython(func(w *wantMessage) { w.Args = args }) }
 	binary := func(args, attachments []string) wantMessage {
-		return with(func(w *wantMessage) { w.Args, w.Attachments = args, attachments })
+		return wantPython(func(w *wantMessage) { w.Args, w.Attachments = args, attachments })
 	}
 	p0 := `{"_placeholder":true,"num":0}`
-	for payload, want := range map[string]wantMessage{
+	checkPython(t, map[string]wantMessage{
 		// data
 		python(`"data": "y"`):                              args(`"y"`),
 		python(`"data": {"a" : [1, "b "]}`):                args(`{"a":[1,"b "]}`),
@@ -53,13 +63,29 @@ func TestDecodePython(t *testing.T) {
 		python(`"data": {"a": [NaN, "NaN", "\"NaN"]}`): args(`{"a":[null,"NaN","\"NaN"]}`),
 		python(`"data": ["-Infinity\\", Infinity]`):    args(`"-Infinity\\"`, `null`),
 		python(`"callback": null, "x": NaN`):           plain,
+		// binary
+		python(`"binary": true, "data": [[{"_placeholder": true, "num": 0}], "AQL/"]`):  binary([]string{p0}, []string{"AQL/"}),
+		python(`"binary": true, "data": [{"_placeholder": true, "num": 0}, "AQL\/"]`):   binary([]string{p0}, []string{"AQL/"}),
+		python(`"binary": true, "data": [{"f": {"num": 0, "_placeholder": true}}, ""]`): binary([]string{`{"f":{"num":0,"_placeholder":true}}`}, []string{""}),
+		python(`"binary": true, "data": ["text", "AQ=="]`):                              binary([]string{`"text"`}, []string{"AQ=="}),
+		python(`"binary": true, "data": [null]`):                                        args(),
+		python(`"binary": true, "data": [["_placeholder is no key"]]`):                  args(`"_placeholder is no key"`),
+	})
+}
+
+func TestDecodePythonMembers(t *testing.T) {
+	plain := wantPython(func(*wantMessage) {})
+	event := wantPython(func(w *wantMessage) { w.Event = "f" })
+	rooms := func(rooms ...string) wantMessage { return wantPython(func(w *wantMessage) { w.Rooms = rooms }) }
+	except := func(rooms ...string) wantMessage { return wantPython(func(w *wantMessage) { w.Except = rooms }) }
+	checkPython(t, map[string]wantMessage{
 		// members
 		python(`"room": null, "skip_sid": null, "callback": null, "binary": null, "host_id": "h"`): plain,
 		python(`"surplus": {"method": "close_room"}`):                                              plain,
-		python(`"event": 1, "event": "f"`):                                                         with(func(w *wantMessage) { w.Event = "f" }),
-		python(`"\u0065vent": "f"`):                                                                with(func(w *wantMessage) { w.Event = "f" }),
+		python(`"event": 1, "event": "f"`):                                                         event,
+		python(`"\u0065vent": "f"`):                                                                event,
 		python(`"Event": "F", "DATA": 1`):                                                          plain,
-		python(`"namespace": "/admin"`):                                                            with(func(w *wantMessage) { w.Namespace = "/admin" }),
+		python(`"namespace": "/admin"`):                                                            wantPython(func(w *wantMessage) { w.Namespace = "/admin" }),
 		"\uFEFF \r\n\t" + python(`"room": null`) + " \n":                                           plain,
 		// rooms
 		python(`"room": "r"`):                                           rooms("r"),
@@ -73,19 +99,7 @@ func TestDecodePython(t *testing.T) {
 		python(`"skip_sid": ["s", "t"]`):                                except("s", "t"),
 		python(`"skip_sid": []`):                                        plain,
 		python(`"skip_sid": ""`):                                        plain,
-		// binary
-		python(`"binary": true, "data": [[{"_placeholder": true, "num": 0}], "AQL/"]`):  binary([]string{p0}, []string{"AQL/"}),
-		python(`"binary": true, "data": [{"_placeholder": true, "num": 0}, "AQL\/"]`):   binary([]string{p0}, []string{"AQL/"}),
-		python(`"binary": true, "data": [{"f": {"num": 0, "_placeholder": true}}, ""]`): binary([]string{`{"f":{"num":0,"_placeholder":true}}`}, []string{""}),
-		python(`"binary": true, "data": ["text", "AQ=="]`):                              binary([]string{`"text"`}, []string{"AQ=="}),
-		python(`"binary": true, "data": [null]`):                                        args(),
-		python(`"binary": true, "data": [["_placeholder is no key"]]`):                  args(`"_placeholder is no key"`),
-	} {
-		got, reason := decodePython(nil, []byte(payload), emitter.Limits{})
-		if reason != "" || len(got) != 1 || !wantOf(got[0]).equal(want) {
-			t.Errorf("%s: %+v (%s), want %+v", payload, got, reason, want)
-		}
-	}
+	})
 }
 
 func TestDecodePythonDrops(t *testing.T) {
