@@ -202,7 +202,6 @@ func testNamespaces(t *testing.T, d *driver, offer []string, last string) {
 	s.emit(t, object{"event": "e", "room": "r", "namespace": "/chat", "data": "chat"})
 	s.emit(t, object{"event": "e", "room": "r", "namespace": "/news", "data": "did not join there"})
 	s.emit(t, object{"event": "e", "namespace": "/news", "data": "news"})
-	s.emit(t, object{"event": "e", "room": "r", "namespace": "/unknown", "data": "nobody"})
 	c.expect(t, "/", "e", "main")
 	c.expect(t, "/chat", "e", "chat")
 	c.expect(t, "/news", "e", "news")

@@ -1,0 +1,26 @@
+# Sourced by the scripts of this folder, which run from the top of the
+# repository.
+
+say() { printf "%s\n" "$@"; }
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# cannot says that a part of the tests will not run, and why. In CI nothing is
+# left out: there it ends the run.
+cannot() {
+  say "cannot: $*" >&2
+  if [ -n "${CI:-}" ]; then exit 1; fi
+}
+
+# packages FOLDER: npm packages from the lock file, unless they are there. No
+# package runs a script of its own at installation.
+packages() {
+  local lock=$1/package-lock.json stamp=$1/node_modules/.installed-from
+  if cmp -s "$lock" "$stamp"; then
+    say "$1: node packages are there"
+    return 0
+  fi
+  say "$1: installing node packages from the lock file"
+  (cd "$1" && npm ci --ignore-scripts --silent) || return 1
+  cp "$lock" "$stamp"
+}
