@@ -102,10 +102,13 @@ func runNotified(ctx context.Context, onStop func(), srv *server.Server, log *sl
 		select {
 		case <-running.Done():
 		case <-ctx.Done():
-			onStop()
-			log.Info("stopping", "cause", context.Cause(ctx))
-			unit.stopping()
 		}
+		if ctx.Err() == nil {
+			return // the server has failed, and that is said elsewhere
+		}
+		onStop()
+		log.Info("stopping", "cause", context.Cause(ctx))
+		unit.stopping()
 	})
 	unit.ready(srv.Addr())
 	return srv.Run(ctx)

@@ -286,8 +286,8 @@ func (v spacesValue) String() string { return "" }
 
 // withoutPackage takes the name of the package off the text of an error.
 func withoutPackage(err error) error {
-	_, text, found := strings.Cut(err.Error(), ": ")
-	if !found {
+	name, text, found := strings.Cut(err.Error(), ": ")
+	if !found || strings.Contains(name, " ") {
 		return err
 	}
 	return errors.New(text)
