@@ -41,7 +41,7 @@ func (s *Server) newHandler() http.Handler {
 	mux.Handle(strings.TrimSuffix(s.cfg.Path, "/"), endpoint) // clients can be told to leave the slash out
 	mux.Handle("/emit", emitter.NewHandler(emitter.HTTPConfig{
 		Secret:     s.cfg.EmitSecret,
-		Sink:       counting{s.clusterSink(), s, "http"},
+		Sink:       counting{requestSink{s}, s, "http"},
 		Limits:     s.limits(),
 		Namespaces: s.cfg.Namespaces,
 		Timeout:    s.cfg.EmitTimeout,

@@ -1,11 +1,13 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"hash/crc32"
+	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/ws-emit/ws-emit/roomspace"
 	"github.com/ws-emit/ws-emit/server/engineio"
@@ -78,7 +80,7 @@ func (s *Server) join(k *socketio.Socket, e socketio.Event) (wait func()) {
 
 func (s *Server) joinSpace(m *member, reply joinReply, r roomspace.Request) (wait func()) {
 	return func() {
-		if err := s.authorizer.Join(context.Background(), r); err != nil { // ends in time: Authorizer.Close, and its own limits
+		if err := s.authorizer.Join(s.joins, r); err != nil {
 			m.Reply(reply.refused(roomspace.ResultOf(err)))
 			return
 		}
@@ -107,7 +109,7 @@ func joinArgs(args []json.RawMessage) (room, secret string, err error) {
 	if len(args) == 0 {
 		return "", "", errArgs
 	}
-	if json.Unmarshal(args[0], &room) == nil && args[0][0] == '"' {
+	if jsonString(args[0], &room) {
 		return room, "", nil
 	}
 	var object map[string]json.RawMessage // not a struct: that would take "ROOM" too
@@ -118,8 +120,38 @@ func joinArgs(args []json.RawMessage) (room, secret string, err error) {
 	return room, secret, nil
 }
 
+// jsonString reads a string. Half of a surrogate pair is none: encoding/json would make U+FFFD of it, and one name of several.
 func jsonString(raw json.RawMessage, s *string) bool {
-	return strings.HasPrefix(string(raw), `"`) && json.Unmarshal(raw, s) == nil
+	return len(raw) > 0 && raw[0] == '"' && !hasLoneSurrogate(string(raw)) && json.Unmarshal(raw, s) == nil
+}
+
+// hasLoneSurrogate looks at the escapes of a valid JSON string.
+func hasLoneSurrogate(s string) bool {
+	for {
+		_, escape, found := strings.Cut(s, `\`)
+		if !found {
+			return false
+		}
+		first := codeUnit(escape)
+		if !utf16.IsSurrogate(first) {
+			s = escape[1:]
+			continue
+		}
+		rest, pair := strings.CutPrefix(escape[5:], `\`)
+		if !pair || utf16.DecodeRune(first, codeUnit(rest)) == utf8.RuneError {
+			return true
+		}
+		s = rest[5:]
+	}
+}
+
+// codeUnit returns what "uXXXX" stands for, 0 for any other escape.
+func codeUnit(escape string) rune {
+	if escape[0] != 'u' {
+		return 0
+	}
+	unit, _ := strconv.ParseUint(escape[1:5], 16, 16) // the string is valid
+	return rune(unit)
 }
 
 // joinReply makes the answer to a join or leave, if the client asked for one.

@@ -6,15 +6,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ws-emit/ws-emit/emitter/redisbus"
 	"github.com/ws-emit/ws-emit/server"
 	"github.com/ws-emit/ws-emit/server/sioclient"
 )
@@ -23,6 +26,7 @@ func TestMain(m *testing.M) {
 	if isChild() {
 		os.Exit(serveAsChild())
 	}
+	redis.SetLogger(redisbus.ClientLog{Logger: slog.New(slog.DiscardHandler)}) // it would write to standard error
 	goleak.VerifyTestMain(m)
 }
 

@@ -87,10 +87,13 @@ func (s *Server) clientAddr(r *http.Request) netip.Addr {
 	return netip.Addr{}
 }
 
-// parseHop reads an address with or without a port: some proxies add it.
+// parseHop reads an address with or without a port, which some proxies add, and IPv6 with or without brackets.
 func parseHop(hop string) (netip.Addr, error) {
 	if ap, err := netip.ParseAddrPort(hop); err == nil {
 		return ap.Addr().Unmap().WithZone(""), nil
+	}
+	if inner, ok := strings.CutPrefix(hop, "["); ok {
+		hop = strings.TrimSuffix(inner, "]")
 	}
 	addr, err := netip.ParseAddr(hop)
 	return addr.Unmap().WithZone(""), err

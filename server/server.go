@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
@@ -32,6 +33,8 @@ type Server struct {
 	redis      *redis.Client // nil: there is none
 	sources    []emitter.Source
 	handler    http.Handler
+	joins      context.Context // of those that wait for something; ends when the server stops
+	stopJoins  context.CancelFunc
 
 	listener      net.Listener // set by Listen
 	stopping      atomic.Bool
@@ -47,6 +50,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, origins: newOrigins(cfg.Origins)}
+	s.joins, s.stopJoins = context.WithCancel(context.Background())
 	if s.metrics, err = metrics.New(cfg.Registerer); err != nil {
 		return nil, fmt.Errorf("server: register metrics: %w", err)
 	}
@@ -150,22 +154,32 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.stopping.Store(true)
 	err := sources.Stop()
-	s.endSessions(web)
-	return errors.Join(err, requests.Stop(), s.closeRedis(), core.Stop())
+	s.endSessions()
+	endRequests(web)
+	err = errors.Join(err, requests.Stop(), s.closeRedis())
+	s.authorizer.Close() // after what its questions are put to: so they end now
+	return errors.Join(err, core.Stop())
 }
 
-// endSessions stops accepting, and ends the sessions within the grace time.
-func (s *Server) endSessions(web *http.Server) {
+// endSessions ends the sessions within the grace time, and takes no new ones. Requests are still answered: on long-polling they bring the last packets.
+func (s *Server) endSessions() {
 	grace, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
 	defer cancel()
-	var requests errgroup.Group
-	requests.Go(func() error { return web.Shutdown(grace) }) // a GET that waits ends with its session
-	s.authorizer.Close()
+	s.stopJoins()
 	s.sockets.Shutdown(grace, s.cfg.ShutdownTimeout/2)
-	if requests.Wait() != nil {
+}
+
+// endRequests stops listening and waits, but not for long, for the requests that are being answered.
+func endRequests(web *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastRequests)
+	defer cancel()
+	if web.Shutdown(ctx) != nil {
 		_ = web.Close() // somebody takes too long over a request
 	}
 }
+
+// lastRequests is how long requests have to end after the last session.
+const lastRequests = time.Second
 
 func (s *Server) closeRedis() error {
 	if s.redis == nil {
