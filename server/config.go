@@ -4,14 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/ws-emit/ws-emit/emitter/redisbus"
 	"github.com/ws-emit/ws-emit/roomspace"
@@ -127,9 +131,9 @@ func (c Config) WithDefaults() (Config, error) {
 	c.Namespaces = listOr(c.Namespaces, "/")
 	c.Transports = listOr(c.Transports, string(engineio.Polling), string(engineio.WebSocket))
 	c.Origins = listOr(c.Origins, "http://localhost:7788")
-	if len(c.RedisChannels) == 0 {
-		c.RedisChannels = redisbus.DefaultChannels()
-	}
+	c.RedisChannels = listOr(c.RedisChannels, redisbus.DefaultChannels()...)
+	c.TrustedProxies = slices.Clone(c.TrustedProxies)
+	c.RoomSecrets = maps.Clone(c.RoomSecrets)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -174,8 +178,8 @@ func (c *Config) checkAddress() error {
 	if _, err := net.LookupPort("tcp", port); err != nil {
 		return fmt.Errorf("address %q: no such port", c.Address)
 	}
-	if !strings.HasPrefix(c.Path, "/") || !strings.HasSuffix(c.Path, "/") || c.Path == "/" || strings.ContainsAny(c.Path, "{}?# ") {
-		return fmt.Errorf("path %q: want /name/", c.Path)
+	if p := path.Clean("/" + c.Path); p == "/" || p+"/" != c.Path || (&url.URL{Path: p}).EscapedPath() != p {
+		return fmt.Errorf("path %q: want /name/, of characters that need no escape", c.Path)
 	}
 	for _, taken := range []string{"/emit/", "/roomspaces/", "/livez/", "/readyz/", "/metrics/"} {
 		if strings.HasPrefix(c.Path, taken) {
@@ -187,7 +191,7 @@ func (c *Config) checkAddress() error {
 
 func (c *Config) checkNames() error {
 	for _, n := range c.Namespaces {
-		if !strings.HasPrefix(n, "/") || strings.ContainsAny(n, ",?") || len(n) > 255 {
+		if !strings.HasPrefix(n, "/") || strings.ContainsAny(n, ",?") || len(n) > 255 || !utf8.ValidString(n) {
 			return fmt.Errorf("namespace %q: want / or /name", n)
 		}
 	}
@@ -200,8 +204,13 @@ func (c *Config) checkNames() error {
 		if err := roomspace.ValidSpace(space); err != nil {
 			return fmt.Errorf("room-space %q: %w", space, err)
 		}
-		if secret == "" {
-			return fmt.Errorf("room-space %q: its secret is empty", space)
+		if secret == "" || len(secret) > roomspace.MaxSecret || !utf8.ValidString(secret) {
+			return fmt.Errorf("room-space %q: its secret is not 1 to %d bytes of UTF-8", space, roomspace.MaxSecret)
+		}
+	}
+	for _, p := range c.TrustedProxies {
+		if !p.IsValid() || p.Addr().Is4In6() {
+			return fmt.Errorf("trusted proxy %s: want an IPv4 or IPv6 network", p)
 		}
 	}
 	return nil
@@ -223,14 +232,17 @@ func (c *Config) checkOrigins() error {
 	}
 	for _, o := range c.Origins {
 		u, err := url.Parse(o)
-		if o != "*" && (err != nil || u.Scheme == "" || u.Host == "" || o != u.Scheme+"://"+u.Host) {
-			return fmt.Errorf("origin %q: want scheme://host[:port] as browsers send it, without a path or a slash at the end", o)
+		if o != "*" && (err != nil || u.Scheme == "" || u.Host == "" || o != strings.ToLower(u.Scheme+"://"+u.Host) || strings.Contains(o, "*")) {
+			return fmt.Errorf("origin %q: want scheme://host[:port] as browsers send it, in lower case and without a slash at the end, or * alone", o)
 		}
 	}
 	return nil
 }
 
 func (c *Config) checkRedis() error {
+	if _, err := redisbus.New(redisbus.Config{Options: &redis.Options{}, Channels: c.RedisChannels}); err != nil {
+		return fmt.Errorf("Redis channels: %w", err)
+	}
 	if c.Redis == "" || c.Redis == NoRedis {
 		return nil
 	}
@@ -263,7 +275,7 @@ func orDefault[T comparable](v *T, d T) {
 	}
 }
 
-func listOr(list []string, d ...string) []string {
+func listOr[T any](list []T, d ...T) []T {
 	if len(list) == 0 {
 		return d
 	}
