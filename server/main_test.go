@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -45,7 +46,7 @@ func start(t testing.TB, cfg server.Config) *node {
 		cfg.Redis = server.NoRedis
 	}
 	if cfg.ShutdownTimeout == 0 {
-		cfg.ShutdownTimeout = 2 * time.Second
+		cfg.ShutdownTimeout = 200 * time.Millisecond // long-polling clients that have gone without a word take all of it
 	}
 	cfg.Address, cfg.EmitSecret = "127.0.0.1:0", emitSecret
 	s, err := server.New(cfg)
@@ -130,6 +131,13 @@ func do(t testing.TB, req *http.Request) (status int, text string) {
 		t.Fatal(err)
 	}
 	return res.StatusCode, string(b)
+}
+
+// answer is what a handler answers, without a network.
+func answer(h http.Handler, method, path string, body io.Reader) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, path, body))
+	return w
 }
 
 // next expects an event.

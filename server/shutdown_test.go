@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -195,9 +194,7 @@ func TestShutdownTellsClients(t *testing.T) {
 		t.Errorf("Emit after the end: %v", err)
 	}
 	for path, want := range map[string]int{"/readyz": 503, "/livez": 200, "/socket.io/?EIO=4&transport=polling": 503} {
-		w := httptest.NewRecorder()
-		n.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-		if w.Code != want {
+		if w := answer(n.Handler(), http.MethodGet, path, nil); w.Code != want {
 			t.Errorf("%s after the end: %d %s, want %d", path, w.Code, w.Body, want)
 		}
 	}
