@@ -42,6 +42,11 @@ type node struct {
 // start runs a server until the test ends, on a free port, without Redis unless cfg says otherwise.
 func start(t testing.TB, cfg server.Config) *node {
 	t.Helper()
+	return startNew(t, cfg, server.New)
+}
+
+func startNew(t testing.TB, cfg server.Config, create func(server.Config) (*server.Server, error)) *node {
+	t.Helper()
 	if cfg.Redis == "" {
 		cfg.Redis = server.NoRedis
 	}
@@ -49,7 +54,7 @@ func start(t testing.TB, cfg server.Config) *node {
 		cfg.ShutdownTimeout = 200 * time.Millisecond // long-polling clients that have gone without a word take all of it
 	}
 	cfg.Address, cfg.EmitSecret = "127.0.0.1:0", emitSecret
-	s, err := server.New(cfg)
+	s, err := create(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

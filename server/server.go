@@ -44,7 +44,10 @@ type Server struct {
 var _ socketio.Handler = (*Server)(nil)
 
 // New checks a configuration and returns a server that does nothing before Run.
-func New(cfg Config) (*Server, error) {
+func New(cfg Config) (*Server, error) { return newServer(cfg, DefaultRedis) }
+
+// newServer is New with another Redis to try when none is configured.
+func newServer(cfg Config, defaultRedis string) (*Server, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
 		return nil, err
@@ -54,7 +57,7 @@ func New(cfg Config) (*Server, error) {
 	if s.metrics, err = metrics.New(cfg.Registerer); err != nil {
 		return nil, fmt.Errorf("server: register metrics: %w", err)
 	}
-	if err := s.useRedis(); err != nil {
+	if err := s.useRedis(defaultRedis); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	if err := s.build(); err != nil {

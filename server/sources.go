@@ -34,18 +34,19 @@ func (s *Server) sinkOf(src emitter.Source) emitter.Sink {
 }
 
 // useRedis sets up what Redis is for: secrets and messages. Nothing is sent to it before Run.
-func (s *Server) useRedis() error {
+func (s *Server) useRedis(byDefault string) error {
 	memory := roomspace.NewSwitching(s.cfg.Logger)
 	var store roomspace.SecretStore = memory
 	if s.cfg.Redis != NoRedis {
 		url := s.cfg.Redis
 		if url == "" {
-			url = DefaultRedis
+			url = byDefault
 		}
 		options, err := redisbus.ParseURL(url)
 		if err != nil {
 			return err
 		}
+		options.ReadTimeout = max(options.ReadTimeout, s.cfg.RedisTimeout) // that one decides
 		s.redis = redis.NewClient(options)
 		secrets := roomspace.NewRedis(s.redis, s.cfg.RedisTimeout)
 		if s.cfg.Redis != "" {

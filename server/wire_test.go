@@ -156,31 +156,37 @@ type closed struct{ code ws.StatusCode }
 
 func (c closed) Error() string { return fmt.Sprint("closed with code ", c.code) }
 
+// frame reads the next frame.
+func (w *socketWire) frame() (op ws.OpCode, payload string, err error) {
+	if err := w.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return 0, "", err
+	}
+	h, err := ws.ReadHeader(w.br)
+	if err != nil {
+		return 0, "", err
+	}
+	b := make([]byte, h.Length)
+	_, err = io.ReadFull(w.br, b)
+	return h.OpCode, string(b), err
+}
+
 func (w *socketWire) read() (string, error) {
 	for {
-		if err := w.SetReadDeadline(time.Now().Add(patience)); err != nil {
-			return "", err
-		}
-		h, err := ws.ReadHeader(w.br)
-		if err != nil {
-			return "", err
-		}
-		payload := make([]byte, h.Length)
-		if _, err := io.ReadFull(w.br, payload); err != nil {
-			return "", err
-		}
+		op, payload, err := w.frame()
 		switch {
-		case h.OpCode == ws.OpClose:
-			code, _ := ws.ParseCloseFrameData(payload)
+		case err != nil:
+			return "", err
+		case op == ws.OpClose:
+			code, _ := ws.ParseCloseFrameData([]byte(payload))
 			return "", closed{code}
-		case h.OpCode != ws.OpText:
-			return "", fmt.Errorf("frame with opcode %d", h.OpCode)
-		case string(payload) == "2":
+		case op != ws.OpText:
+			return "", fmt.Errorf("frame with opcode %d", op)
+		case payload == "2":
 			if err := w.write("3"); err != nil {
 				return "", err
 			}
 		default:
-			return string(payload), nil
+			return payload, nil
 		}
 	}
 }
