@@ -3,7 +3,7 @@
 # against contrib/conformance. They belong to the socketio/socket.io repository
 # and are not copied into this one: SUITES names a folder that has them, at
 # docs/engine.io-protocol/v4-test-suite and docs/socket.io-protocol/v5-test-suite,
-# with their node packages installed (npm ci in both). PROGRAM is the server.
+# with the packages that they need installed. PROGRAM is the server.
 # Where SUITES is not given the tests of this folder stand alone; they have a
 # test for each behaviour in the suites.
 set -euo pipefail
@@ -14,7 +14,7 @@ if [ -z "${SUITES:-}" ]; then
 fi
 for suite in engine.io-protocol/v4-test-suite socket.io-protocol/v5-test-suite; do
   if [ ! -d "$SUITES/docs/$suite/node_modules" ]; then
-    echo "$SUITES/docs/$suite has no node_modules: run npm ci there" >&2
+    echo "$SUITES/docs/$suite has no node_modules: install what the suite needs there" >&2
     exit 1
   fi
 done

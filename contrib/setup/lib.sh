@@ -13,7 +13,8 @@ cannot() {
 }
 
 # packages FOLDER: npm packages from the lock file, unless they are there. No
-# package runs a script of its own at installation.
+# package runs a script of its own at installation. Without a network npm would
+# try for more than a minute; one more try is enough.
 packages() {
   local lock=$1/package-lock.json stamp=$1/node_modules/.installed-from
   if cmp -s "$lock" "$stamp"; then
@@ -21,6 +22,6 @@ packages() {
     return 0
   fi
   say "$1: installing node packages from the lock file"
-  (cd "$1" && npm ci --ignore-scripts --silent) || return 1
+  (cd "$1" && npm ci --ignore-scripts --loglevel=error --fetch-retries=1 --fetch-retry-mintimeout=2000 >/dev/null) || return 1
   cp "$lock" "$stamp"
 }

@@ -6,6 +6,10 @@ cd "$(dirname "$0")/../.."
 
 failed=0
 while IFS= read -r mod; do
-  (cd "$(dirname "$mod")" && "$@") || failed=1
+  dir=$(dirname "$mod")
+  (cd "$dir" && "$@") || {
+    echo "(in $dir: $*)"
+    failed=1
+  }
 done < <(find . -name go.mod -not -path '*/node_modules/*' -not -path './.git/*' | sort)
 exit $failed

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 )
 
@@ -101,13 +102,15 @@ func handle(e event, printed map[name]*strings.Builder, w io.Writer) (failed boo
 	return e.Action == "fail"
 }
 
-// reason takes the lines of the testing package out of what a test printed.
+// logged is the beginning of what a test logs: "    file_test.go:12: ".
+var logged = regexp.MustCompile(`(?m)^\s+\S+\.go:\d+: `)
+
+// reason takes the last thing that a skipped test logged, which is why it was
+// skipped.
 func reason(said string) string {
-	var kept strings.Builder
-	for line := range strings.Lines(said) {
-		if !strings.HasPrefix(line, "===") && !strings.HasPrefix(strings.TrimSpace(line), "--- SKIP") {
-			kept.WriteString(line)
-		}
+	if at := logged.FindAllStringIndex(said, -1); at != nil {
+		said = said[at[len(at)-1][0]:]
 	}
-	return kept.String()
+	said, _, _ = strings.Cut(said, "--- SKIP")
+	return strings.TrimRight(said, " \n") + "\n"
 }

@@ -23,11 +23,13 @@ func TestReport(t *testing.T) {
 		{
 			name: "skip",
 			in: `{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
-{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:3: no Redis\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:2: looking for it\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:3: no Redis,\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"        nowhere\n"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"--- SKIP: TestA (0.00s)\n"}
 {"Action":"skip","Package":"p","Test":"TestA","Elapsed":0}
 `,
-			out: "SKIP  p TestA\n    a_test.go:3: no Redis\n",
+			out: "SKIP  p TestA\n    a_test.go:3: no Redis,\n        nowhere\n",
 		},
 		{
 			name: "fail",
