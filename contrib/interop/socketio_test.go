@@ -213,7 +213,6 @@ func TestSocketIOMessages(t *testing.T) {
 // nothing else.
 func TestSocketIOBadPackets(t *testing.T) {
 	_, e := startConformance(t)
-	bystander := e.connected(t)
 	for _, packet := range []string{
 		"4abc",
 		"4",
@@ -233,11 +232,11 @@ func TestSocketIOBadPackets(t *testing.T) {
 		"47",
 		"49",
 	} {
-		w := e.connected(t)
+		w, other := e.connected(t), e.connected(t)
 		w.send(t, packet)
 		w.expectClosed(t)
-		bystander.send(t, `42["message","still here"]`)
-		bystander.expect(t, `42["message-back","still here"]`)
+		other.send(t, `42["message","still here"]`)
+		other.expect(t, `42["message-back","still here"]`)
 	}
 	t.Run("text where an attachment is due", func(t *testing.T) {
 		w := e.connected(t)
