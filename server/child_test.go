@@ -46,9 +46,7 @@ func startChild(t testing.TB, cfg server.Config) *child {
 	t.Helper()
 	cfg.Address, cfg.EmitSecret = "127.0.0.1:0", emitSecret
 	cfg.Registerer, cfg.Gatherer, cfg.Logger = nil, nil, nil
-	if cfg.Redis == "" {
-		cfg.Redis = server.NoRedis
-	}
+	setTestDefaults(&cfg)
 	c := &child{cmd: exec.Command(os.Args[0])}
 	c.cmd.Env = append(os.Environ(), childVar+"="+toJSON(cfg))
 	var stderr bytes.Buffer

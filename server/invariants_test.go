@@ -143,8 +143,10 @@ func checkNumbering(t testing.TB, events []string, emitters, each int) {
 	}
 }
 
+// numbers reads "emitter,number", after which more may follow.
 func numbers(args string) (e, i int, err error) {
 	left, right, _ := strings.Cut(args, ",")
+	right, _, _ = strings.Cut(right, ",")
 	e, err = strconv.Atoi(left)
 	if err != nil {
 		return 0, 0, err

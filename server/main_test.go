@@ -47,12 +47,7 @@ func start(t testing.TB, cfg server.Config) *node {
 
 func startNew(t testing.TB, cfg server.Config, create func(server.Config) (*server.Server, error)) *node {
 	t.Helper()
-	if cfg.Redis == "" {
-		cfg.Redis = server.NoRedis
-	}
-	if cfg.ShutdownTimeout == 0 {
-		cfg.ShutdownTimeout = 200 * time.Millisecond // long-polling clients that have gone without a word take all of it
-	}
+	setTestDefaults(&cfg)
 	cfg.Address, cfg.EmitSecret = "127.0.0.1:0", emitSecret
 	s, err := create(cfg)
 	if err != nil {
@@ -71,6 +66,16 @@ func startNew(t testing.TB, cfg server.Config, create func(server.Config) (*serv
 		}
 	})
 	return &node{s, "http://" + s.Addr().String()}
+}
+
+// setTestDefaults fills in what tests want otherwise than users.
+func setTestDefaults(cfg *server.Config) {
+	if cfg.Redis == "" {
+		cfg.Redis = server.NoRedis
+	}
+	if cfg.ShutdownTimeout == 0 {
+		cfg.ShutdownTimeout = 200 * time.Millisecond // long-polling clients that have gone without a word take all of it
+	}
 }
 
 // client connects a client until the test ends.
@@ -175,14 +180,18 @@ func toJSON(v any) string {
 // parallel calls f with 0 to n-1, at most so many at a time, and expects no error.
 func parallel(t testing.TB, n, atATime int, f func(i int) error) {
 	t.Helper()
+	if err := inParallel(n, atATime, f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func inParallel(n, atATime int, f func(i int) error) error {
 	var group errgroup.Group
 	group.SetLimit(atATime)
 	for i := range n {
 		group.Go(func() error { return f(i) })
 	}
-	if err := group.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	return group.Wait()
 }
 
 // until asks again and again until the answer is yes: for what cannot be waited for, because it is on the other side of a network.
