@@ -17,13 +17,6 @@ func (s secret) matches(given string) bool {
 	return subtle.ConstantTimeCompare(s[:], hash[:]) == 1
 }
 
-// HasBearer reports whether a request carries the secret in "Authorization: Bearer", comparing in constant time. An empty secret
-// matches nothing.
-func HasBearer(r *http.Request, secret string) bool {
-	token, given := bearer(r.Header)
-	return given && secret != "" && newSecret(secret).matches(token)
-}
-
 // bearer returns the token of a header "Authorization: Bearer" (RFC 6750, section 2.1). Another scheme is none of ours: it may be meant
 // for a proxy.
 func bearer(h http.Header) (token string, given bool) {
