@@ -95,6 +95,35 @@ func TestBodyDeadlineEndsWithTheBody(t *testing.T) {
 	})
 }
 
+// What is refused for its header is answered, however slowly the body comes.
+func TestRefusedBeforeTheBody(t *testing.T) {
+	for name, tt := range map[string]struct {
+		head   string
+		status int
+	}{
+		"secret":     {"POST /emit HTTP/1.1\r\nAuthorization: Bearer no\r\nContent-Type: application/json\r\n", 403},
+		"method":     {"PUT /emit HTTP/1.1\r\n", 405},
+		"media type": {"POST /emit HTTP/1.1\r\nContent-Type: text/plain\r\n", 415},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := pipe(t, &http.Server{Handler: emitter.NewHandler(emitter.HTTPConfig{Secret: testSecret, Sink: &sink{}})})
+				if _, err := io.WriteString(c, tt.head+"Host: x\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+					t.Fatal(err)
+				}
+				resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				if resp.StatusCode != tt.status {
+					t.Errorf("got %d, want %d", resp.StatusCode, tt.status)
+				}
+			})
+		})
+	}
+}
+
 // A caller who does not read his answer loses the connection.
 func TestAnswerHasADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -17,6 +17,8 @@ const (
 	defaultMaxBody     = 8 << 20
 	defaultMaxBuffered = 64 << 20
 	answerTimeout      = 10 * time.Second
+	// restTimeout is how long the rest of a body may take that was refused. It is less than answerTimeout, which runs meanwhile.
+	restTimeout = 5 * time.Second
 	// retryAfter is told to callers that may try again, in seconds.
 	retryAfter = "1"
 )
@@ -104,10 +106,13 @@ type accepted struct {
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
-	// It holds for the rest of a body, too, that net/http reads away when it was refused unread. net/http lifts it once the body has
-	// come. Where it cannot be set, as in a recorder, nothing is slow.
+	// net/http lifts it once the body has come. Where it cannot be set, as in a recorder, nothing is slow.
 	_ = rc.SetReadDeadline(time.Now().Add(h.cfg.BodyTimeout))
 	done, err := h.emit(w, r)
+	if err != nil {
+		// What is left of a body that was refused unread net/http reads away before it answers.
+		_ = rc.SetReadDeadline(time.Now().Add(restTimeout))
+	}
 	result, status, text := resultOf(err)
 	if result == ResultInternal {
 		h.cfg.Logger.Error("emit failed", "err", err)

@@ -339,28 +339,6 @@ func TestSecret(t *testing.T) {
 	}
 }
 
-func TestHasBearer(t *testing.T) {
-	for _, tt := range []struct {
-		header, secret string
-		want           bool
-	}{{"Bearer a", "a", true}, {"Bearer b", "a", false}, {"Basic a", "a", false}, {"", "a", false}, {"Bearer ", "", false}, {"", "", false}} {
-		r := httptest.NewRequest("PUT", "/", nil)
-		r.Header.Set("Authorization", tt.header)
-		if emitter.HasBearer(r, tt.secret) != tt.want {
-			t.Errorf("%+v", tt)
-		}
-	}
-}
-
-// A wrong secret in the header is answered before any of the body has come.
-func TestForbiddenBeforeTheBody(t *testing.T) {
-	url, _ := serve(t, emitter.HTTPConfig{Secret: testSecret, Sink: &sink{}, BodyTimeout: 50 * time.Millisecond})
-	got := raw(t, url, "POST /emit HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer no\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n")
-	if !strings.HasPrefix(got, "HTTP/1.1 403 ") {
-		t.Errorf("got %q", got)
-	}
-}
-
 func TestBodyTooLargeWithoutALength(t *testing.T) {
 	s := &sink{}
 	url, client := serve(t, emitter.HTTPConfig{Secret: testSecret, Sink: s, MaxBody: 10000})
