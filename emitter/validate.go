@@ -105,8 +105,8 @@ func (m *Message) validateRest(l Limits) *InputError {
 		return nil // what looks like a placeholder is plain data
 	}
 	for i, arg := range m.Args {
-		if !placeholdersInRange(arg, len(m.Attachments)) {
-			return inputError(element("args", i), "has a placeholder whose num is not the index of an attachment")
+		if reason := checkPlaceholders(arg, len(m.Attachments)); reason != "" {
+			return inputError(element("args", i), reason)
 		}
 	}
 	return nil

@@ -64,6 +64,10 @@ func TestValidate(t *testing.T) {
 		{"num huge", emitter.Message{Event: "e", Args: raws(`{"_placeholder":true,"num":18446744073709551616}`), Attachments: one}, "args[0]: " + badNum},
 		{"num twice", emitter.Message{Event: "e", Args: raws(`{"_placeholder":true,"num":0,"num":4}`), Attachments: one}, "args[0]: " + badNum},
 		{"placeholder escaped", emitter.Message{Event: "e", Args: raws(`{"_pl\u0061ceholder" : true , "n\u0075m" : 3 }`), Attachments: one}, "args[0]: " + badNum},
+		{"deep", emitter.Message{Event: "e", Args: raws(nested(9000))}, ""},
+		{"deep beside attachments", emitter.Message{Event: "e", Args: raws(nested(1000)), Attachments: one}, ""},
+		{"too deep beside attachments", emitter.Message{Event: "e", Args: raws(`1`, nested(1001)), Attachments: one},
+			"args[1]: is nested deeper than 1000 levels, beside attachments"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := tt.msg.Validate(emitter.Limits{})
@@ -86,6 +90,8 @@ func TestValidate(t *testing.T) {
 		})
 	}
 }
+
+func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
 
 const badNum = "has a placeholder whose num is not the index of an attachment"
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"strconv"
 	"unicode/utf16"
@@ -176,22 +177,29 @@ func escapedRune(b []byte) rune {
 	return rune(n)
 }
 
-// placeholdersInRange reports whether the num of each placeholder in a value is an integer from 0 up to count (Socket.IO protocol,
-// "Packet encoding"). The stock client ends the connection over one that is not. Where a key is there twice, each must be right: which
-// one counts is up to the reader.
-func placeholdersInRange(b []byte, count int) bool {
+// maxBinaryDepth bounds how deep the arguments of a message with attachments may be nested. The stock client looks for placeholders by
+// recursion, and ends the connection where its stack ends: in Chromium at a depth of between 5,000 and 10,000.
+const maxBinaryDepth = 1000
+
+// checkPlaceholders returns what is wrong with a value of a message that has count attachments, or "". The num of each placeholder must
+// be an integer from 0 up to count (Socket.IO protocol, "Packet encoding"); the stock client ends the connection over one that is not.
+// Where a key is there twice, each must be right: which one counts is up to the reader.
+func checkPlaceholders(b []byte, count int) (reason string) {
 	// open is an object or list whose end has not been reached.
 	type open struct{ placeholder, goodNum, badNum bool }
 	var stack []open
 	for i := 0; i < len(b); {
 		switch b[i] {
 		case '{', '[':
+			if len(stack) == maxBinaryDepth {
+				return fmt.Sprintf("is nested deeper than %d levels, beside attachments", maxBinaryDepth)
+			}
 			stack = append(stack, open{})
 			i++
 		case '}', ']':
 			top := stack[len(stack)-1]
 			if top.placeholder && (!top.goodNum || top.badNum) {
-				return false
+				return "has a placeholder whose num is not the index of an attachment"
 			}
 			stack = stack[:len(stack)-1]
 			i++
@@ -218,5 +226,5 @@ func placeholdersInRange(b []byte, count int) bool {
 			i++
 		}
 	}
-	return true
+	return ""
 }

@@ -162,16 +162,6 @@ func TestDecodePythonAck(t *testing.T) {
 	}
 }
 
-// TestPlaceholdersAreLinear: deep nesting costs as much as the same number of bytes side by side.
-func TestPlaceholdersAreLinear(t *testing.T) {
-	const depth = 9000
-	struct_ := strings.Repeat(`[`, depth) + strings.Repeat(`1,`, 100000) + `{"_placeholder":true,"num":0}` + strings.Repeat(`]`, depth)
-	payload := []byte(python(`"binary": true, "data": [` + struct_ + `, "AQ=="]`))
-	if got, reason := decodePython(nil, payload, emitter.Limits{}); len(got) != 1 {
-		t.Fatal(reason)
-	}
-}
-
 // checkMessages fails for what no sink must get.
 func checkMessages(t *testing.T, messages []emitter.Message) {
 	t.Helper()
