@@ -352,6 +352,38 @@ func TestStoreThatOnlyAnswersPingsIsLeftAlone(t *testing.T) {
 	})
 }
 
+// The back-off of a store that was lost, and has answered since, starts anew.
+func TestStoreThatIsLostAgainIsPingedSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newSlowStore(0)
+		a := newAuthorizer(t, Config{Store: store})
+		lose := func(d time.Duration) {
+			store.fail(errors.New("down"))
+			wantError(t, a.Check(t.Context(), "dir", "S1", time.Now()), ErrUnavailable)
+			after(t, d)
+			store.fail(nil)
+		}
+		lose(time.Minute)
+		after(t, maxBackoff)
+		wantError(t, a.Check(t.Context(), "dir", "S1", time.Now()), nil)
+		after(t, keepAnswer)
+		lose(0)
+		after(t, minBackoff)
+		synctest.Wait()
+		wantError(t, a.Check(t.Context(), "dir", "S1", time.Now()), nil)
+	})
+}
+
+// A question that was asked at the same tick of the clock may have been asked before the join arrived.
+func TestQuestionOfTheSameTickIsNotShared(t *testing.T) {
+	now := time.Now()
+	for asked, want := range map[time.Time]bool{now: false, now.Add(-1): false, now.Add(1): true, {}: false} {
+		if got := (&lookup{asked: asked}).askedAfter(now); got != want {
+			t.Errorf("asked %v after the join arrived: %v", asked.Sub(now), got)
+		}
+	}
+}
+
 func TestLostStoreStillGivesAnswersThatCameInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newSlowStore(time.Second)
