@@ -195,8 +195,8 @@ func NewSwitching(logger *slog.Logger) *Switching {
 	return &Switching{log: orDiscard(logger), store: new(Memory)}
 }
 
-// Use makes store, normally a *Redis, the one that holds the secrets from now on. What was in memory is dropped, with one log line. Later
-// calls do nothing.
+// Use makes store, normally a *Redis, the one that holds the secrets from now on. What was in memory is dropped, with one log line if
+// there was any. Later calls do nothing.
 func (s *Switching) Use(store SecretStore) {
 	s.mu.Lock()
 	memory, first := s.store.(*Memory)
@@ -204,7 +204,7 @@ func (s *Switching) Use(store SecretStore) {
 		s.store = store
 	}
 	s.mu.Unlock()
-	if first {
+	if first && memory.len() > 0 {
 		s.log.Info("room-space secrets are in Redis from now on, those in memory are dropped", "dropped", memory.len())
 	}
 }

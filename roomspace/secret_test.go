@@ -132,3 +132,13 @@ func TestSwitching(t *testing.T) {
 		t.Errorf("log:\n%s", log.String())
 	}
 }
+
+// With a Redis from the start there is nothing to tell.
+func TestSwitchingWithNothingToDrop(t *testing.T) {
+	var log strings.Builder
+	s := NewSwitching(slog.New(slog.NewTextHandler(&log, nil)))
+	s.Use(newSlowStore(0))
+	if log.Len() > 0 {
+		t.Errorf("log:\n%s", log.String())
+	}
+}
