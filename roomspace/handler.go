@@ -65,7 +65,7 @@ func (h *secretsHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *secretsHandler) authorized(r *http.Request) bool {
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	hash := sha256.Sum256([]byte(given))
+	hash := sha256.Sum256([]byte(strings.TrimSpace(given)))
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(hash[:], h.emitSecret[:]) == 1
 }
 
@@ -119,12 +119,15 @@ func (h *secretsHandler) refuse(w http.ResponseWriter, err error) {
 	case errors.Is(err, errMediaType):
 		http.Error(w, err.Error(), http.StatusUnsupportedMediaType)
 	case errors.Is(err, ErrInvalid):
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		http.Error(w, withoutPackage(err), http.StatusBadRequest)
 	case errors.Is(err, ErrFixed):
-		http.Error(w, err.Error(), http.StatusConflict)
+		http.Error(w, withoutPackage(err), http.StatusConflict)
 	default:
 		h.log.Warn("a room-space secret was not changed", "err", err)
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "The secret could not be changed now", http.StatusServiceUnavailable)
 	}
 }
+
+// withoutPackage is the text of an error for somebody who calls by HTTP.
+func withoutPackage(err error) string { return strings.TrimPrefix(err.Error(), "roomspace: ") }

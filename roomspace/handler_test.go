@@ -26,7 +26,7 @@ func TestSecretsHandler(t *testing.T) {
 	}{
 		{"json", "PUT", "/roomspaces/a", bearer, jsonType, `{"secret":"S1"}`, 204, "a", "S1"},
 		{"replace", "PUT", "/roomspaces/a", bearer, jsonType + "; charset=UTF-8", `{"other":1,"secret":"S\u00e9"}`, 204, "a", "Sé"},
-		{"text", "PUT", "/roomspaces/b", "bearer emit-secret", textType, "S 2", 204, "b", "S 2"},
+		{"text", "PUT", "/roomspaces/b", "bearer  emit-secret", textType, "S 2", 204, "b", "S 2"},
 		{"text line", "PUT", "/roomspaces/b", bearer, textType + "; charset=utf-8", "S3\r\n", 204, "b", "S3"},
 		{"text lines", "PUT", "/roomspaces/b", bearer, textType, "S4\n\n", 204, "b", "S4\n"},
 		{"encoded", "PUT", "/roomspaces/a%2Fb%20%C3%A4%3F", bearer, textType, "S", 204, "a/b ä?", "S"},
@@ -87,6 +87,9 @@ func TestSecretsHandler(t *testing.T) {
 			h.ServeHTTP(w, r)
 			if w.Code != c.status {
 				t.Errorf("status %d, want %d: %s", w.Code, c.status, w.Body)
+			}
+			if strings.Contains(w.Body.String(), "roomspace:") {
+				t.Errorf("the answer names a Go package: %q", w.Body)
 			}
 			if c.status == 403 && w.Body.String() != "Incorrect secret\n" {
 				t.Errorf("body %q", w.Body)
