@@ -4,7 +4,7 @@ import "time"
 
 // Handler is told what happens to sessions. Calls for one session come one at a time and in order; calls for different sessions come concurrently.
 type Handler interface {
-	// Open is called for a new session, before its client learns of it.
+	// Open is called for a new session, before its client learns of it: nothing may be sent to it yet.
 	Open(*Session)
 	// Message is called for each message. It may return something to wait for: that is run on a goroutine of its own, and while it runs no further call comes
 	// for this session, but its heartbeat goes on. At most 256 messages and 64 KiB wait behind it; then the session is not read.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/ws-emit/ws-emit/server/frame"
@@ -67,6 +68,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.openPolling(w, r)
 	case !wantsWebSocket(r):
 		s.refuse(w, ErrBadRequest)
+	case s.isClosing():
+		s.refuse(w, errClosing)
 	default:
 		s.openWebSocket(w, r)
 	}
@@ -97,7 +100,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, t Transpor
 }
 
 func (s *Server) newSession(r *http.Request) *Session {
-	return &Session{server: s, sid: newSID(), addr: s.cfg.ClientAddr(r)}
+	return &Session{server: s, sid: newSID(), addr: s.cfg.ClientAddr(r), busy: true} // until opened
 }
 
 func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) {
@@ -107,7 +110,7 @@ func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, errClosing)
 		return
 	}
-	sess.guarded(func() { s.cfg.Handler.Open(sess) })
+	sess.opened()
 	sess.conn.Start()
 	if err := s.answer(w, frame.AppendPayload(nil, s.handshakes.open(sess.sid, Polling))); err != nil {
 		sess.End(ReasonTransportError)
@@ -119,6 +122,7 @@ func (s *Server) answer(w http.ResponseWriter, body []byte) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=UTF-8")
 	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	rc := http.NewResponseController(w)
 	_ = rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)) // where there is none to set, in tests, nothing blocks
 	if _, err := w.Write(body); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"iter"
 	"unicode/utf8"
 
 	"github.com/ws-emit/ws-emit/server/frame"
@@ -13,26 +14,33 @@ const separator = 0x1e
 
 var errPayload = errors.New("engineio: malformed payload")
 
-// decodePayload splits the body of a POST into packets (Engine.IO protocol, "Packet encoding", "HTTP long-polling"). They refer to the body.
-// An empty body, an empty packet, invalid base64 and invalid UTF-8 are errors.
-func decodePayload(body []byte) ([]frame.Packet, error) {
-	if !utf8.Valid(body) {
-		return nil, errPayload
-	}
-	packets := make([]frame.Packet, 0, 1+bytes.Count(body, []byte{separator}))
-	for part := range bytes.SplitSeq(body, []byte{separator}) {
-		switch {
-		case len(part) == 0:
-			return nil, errPayload
-		case part[0] == 'b':
-			data, err := base64.StdEncoding.AppendDecode(nil, part[1:])
-			if err != nil {
-				return nil, errPayload
+// payload splits the body of a POST into packets (Engine.IO protocol, "Packet encoding", "HTTP long-polling"). They refer to the body. An empty body, an
+// empty packet, invalid base64 and invalid UTF-8 are errors, after which nothing comes. It holds one packet at a time: a body can be very many.
+func payload(body []byte) iter.Seq2[frame.Packet, error] {
+	return func(yield func(frame.Packet, error) bool) {
+		if !utf8.Valid(body) {
+			yield(frame.Packet{}, errPayload)
+			return
+		}
+		for part := range bytes.SplitSeq(body, []byte{separator}) {
+			p, err := payloadPacket(part)
+			if !yield(p, err) || err != nil {
+				return
 			}
-			packets = append(packets, frame.Packet{Binary: true, Data: data})
-		default:
-			packets = append(packets, frame.Packet{Data: part})
 		}
 	}
-	return packets, nil
+}
+
+func payloadPacket(part []byte) (frame.Packet, error) {
+	if len(part) == 0 {
+		return frame.Packet{}, errPayload
+	}
+	if part[0] != 'b' {
+		return frame.Packet{Data: part}, nil
+	}
+	data, err := base64.StdEncoding.AppendDecode(nil, part[1:])
+	if err != nil {
+		return frame.Packet{}, errPayload
+	}
+	return frame.Packet{Binary: true, Data: data}, nil
 }

@@ -5,11 +5,9 @@ import (
 	"io"
 	"net/http"
 	"time"
-
-	"github.com/ws-emit/ws-emit/server/frame"
 )
 
-// noopAfter is how long a GET waits while an upgrade is under way: the client may not have heard yet that it should send no more of them.
+// noopAfter is how long a GET waits that comes while an upgrade is under way.
 const noopAfter = 100 * time.Millisecond
 
 // poll serves a GET: it answers with what waits for the session, or waits until something does.
@@ -20,8 +18,14 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request, sess *Session) {
 		return
 	}
 	defer sess.finish(http.MethodGet)
+	defer sess.conn.Guard()
 	var noop <-chan time.Time
-	for waited := false; ; waited = true {
+	if sess.isProbed() { // the client may not have heard yet that it should send no more of them
+		t := time.NewTimer(noopAfter)
+		defer t.Stop()
+		noop = t.C
+	}
+	for {
 		if frames := sess.conn.Take(); frames != nil {
 			var body []byte
 			for _, f := range frames {
@@ -30,41 +34,30 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request, sess *Session) {
 			sess.conn.Answered(s.answer(w, body))
 			return
 		}
-		if last := sess.lastPacket(); last != nil {
-			_ = s.answer(w, last.Polling()) // the session is over, or elsewhere: it loses nothing
+		switch why := sess.conn.Reason(); {
+		case why == ReasonClient:
+			_ = s.answer(w, noopFrame.Polling()) // whatever comes of it, the session is over
 			return
-		}
-		if sess.isProbed() && waited {
+		case why != "":
+			_ = s.answer(w, closeFrame.Polling())
+			return
+		case !sess.conn.Polls(): // a client that says it is done with polling has no GET waiting
+			s.refuse(w, ErrBadRequest)
+			return
+		case noop == nil && sess.isProbed(): // the probe has come while this GET waited
 			_ = s.answer(w, noopFrame.Polling())
 			return
-		}
-		if sess.isProbed() && noop == nil {
-			t := time.NewTimer(noopAfter)
-			defer t.Stop()
-			noop = t.C
 		}
 		select {
 		case <-sess.conn.Wake():
 		case <-noop:
+			_ = s.answer(w, noopFrame.Polling())
+			return
 		case <-r.Context().Done():
-			sess.End(ReasonTransportClose)
+			sess.conn.EndPolling(ReasonTransportClose) // after an upgrade it says nothing
 			return
 		}
 	}
-}
-
-// lastPacket returns what ends the GETs of a session that has ended or was upgraded, else nil.
-func (s *Session) lastPacket() *frame.Frame {
-	switch s.conn.Reason() {
-	case "":
-		if s.conn.Polls() {
-			return nil
-		}
-		return noopFrame
-	case ReasonClient:
-		return noopFrame
-	}
-	return closeFrame
 }
 
 // post serves a POST: it handles the packets in its body, in order.
@@ -75,6 +68,12 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, sess *Session) {
 		return
 	}
 	defer sess.finish(http.MethodPost)
+	defer sess.conn.Guard()
+	if r.ContentLength > s.cfg.MaxPayload {
+		sess.End(ReasonTooLarge)
+		s.refuse(w, errTooLarge)
+		return
+	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.cfg.MaxPayload))
 	var tooLong *http.MaxBytesError
@@ -89,14 +88,12 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, sess *Session) {
 		return
 	}
 	arrived := time.Now()
-	packets, err := decodePayload(body)
-	if err != nil {
-		sess.End(ReasonParseError)
-		s.refuse(w, ErrBadRequest)
-		return
-	}
-	for _, p := range packets {
-		if why := sess.packet(p, arrived); why != "" {
+	for p, err := range payload(body) {
+		why := ReasonParseError
+		if err == nil {
+			why = sess.packet(p, arrived)
+		}
+		if why != "" {
 			sess.End(why)
 			s.refuse(w, ErrBadRequest)
 			return

@@ -69,6 +69,12 @@ func (s *Server) Len() int {
 	return len(s.sessions.bySID)
 }
 
+func (s *Server) isClosing() bool {
+	s.sessions.mu.Lock()
+	defer s.sessions.mu.Unlock()
+	return s.sessions.closing
+}
+
 // open makes a session known, unless the server is closing.
 func (s *Server) open(sess *Session) bool {
 	s.sessions.mu.Lock()

@@ -13,6 +13,9 @@ import (
 const (
 	maxWaitingMessages = 256
 	maxWaitingBytes    = 64 << 10
+
+	// goodbye is how long a client that has closed its session can still be written to: a GET may be on its way.
+	goodbye = 2 * time.Second
 )
 
 // Session is one client. Its methods may be called concurrently.
@@ -66,6 +69,12 @@ func (s *Session) Finish(why CloseReason) {
 // EndIn ends the session after a while, unless it is called again before; 0 takes it back.
 func (s *Session) EndIn(d time.Duration, why CloseReason) { s.conn.EndIn(d, why) }
 
+// opened tells the Handler of the session, which is busy until then: it may be ended at any time.
+func (s *Session) opened() {
+	s.guarded(func() { s.server.cfg.Handler.Open(s) })
+	s.next()
+}
+
 // packet handles a packet that is not part of an upgrade. It returns a reason when the session cannot go on.
 func (s *Session) packet(p frame.Packet, arrived time.Time) CloseReason {
 	if p.Binary {
@@ -81,7 +90,7 @@ func (s *Session) packet(p frame.Packet, arrived time.Time) CloseReason {
 	case PacketPong:
 		s.conn.Pong()
 	case PacketClose:
-		// A GET of the client may still be on its way: it is answered.
+		s.conn.EndIn(goodbye, ReasonClient)
 		s.conn.Close(ReasonClient, noopFrame, conn.CloseFrame(ReasonClient))
 	case PacketOpen, PacketUpgrade, PacketNoop: // say nothing here
 	default: // also a PING: in this revision only the server sends it ("Heartbeat")
@@ -102,7 +111,7 @@ func (s *Session) deliver(m Message) {
 		s.waiting.room.Wait()
 		s.conn.Resume()
 	}
-	if s.ended {
+	if s.ended || s.conn.Ending() {
 		s.mu.Unlock()
 		return
 	}
@@ -128,6 +137,11 @@ func (w *waiting) full(n int) bool {
 	return len(w.messages) >= maxWaitingMessages || w.bytes > 0 && w.bytes+n > maxWaitingBytes
 }
 
+func (w *waiting) clear() {
+	w.messages, w.bytes = nil, 0
+	w.room.Broadcast()
+}
+
 // work waits for what the Handler has to wait for, and calls it for what came in the meantime.
 func (s *Session) work(wait func()) {
 	for wait != nil {
@@ -146,11 +160,10 @@ func (s *Session) next() (wait func()) {
 			s.close()
 			return nil
 		}
-		if s.waiting == nil || len(s.waiting.messages) == 0 {
+		if s.waiting == nil || len(s.waiting.messages) == 0 || s.conn.Ending() {
 			s.busy = false
 			if s.waiting != nil {
-				s.waiting.messages = nil
-				s.waiting.room.Broadcast()
+				s.waiting.clear()
 			}
 			s.mu.Unlock()
 			return nil
@@ -183,8 +196,7 @@ func (s *Session) Ended(CloseReason) {
 	s.mu.Lock()
 	s.ended = true
 	if s.waiting != nil {
-		s.waiting.messages = nil
-		s.waiting.room.Broadcast()
+		s.waiting.clear()
 	}
 	probe := s.probe
 	tell := !s.busy && !s.closed

@@ -44,7 +44,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 		_ = nc.Close()
 		return
 	}
-	sess.guarded(func() { s.cfg.Handler.Open(sess) })
+	sess.opened()
 	sess.Send(frame.One(frame.New(s.handshakes.open(sess.sid, WebSocket))))
 	sess.conn.Start()
 	// A goroutine of its own has a small stack; this one has grown in the handshake, and holds the request.
@@ -97,9 +97,7 @@ func (u *upgrade) message(m conn.Message) CloseReason {
 		return ReasonParseError
 	case packet == string(PacketPing)+probe:
 		u.session.setProbed()
-		if u.probe.WriteNow(pongProbe) != nil {
-			return ReasonTransportError
-		}
+		u.probe.Send(frame.One(pongProbe))
 	case packet == string(PacketUpgrade) && u.session.isProbed():
 		if u.session.conn.Upgrade(u.probe) != nil {
 			return ReasonTransportClose

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"net"
 	"time"
 
 	"github.com/ws-emit/ws-emit/server/frame"
@@ -45,20 +46,16 @@ func (b *backlog) pop() {
 	}
 }
 
-// next returns bytes to write, the oldest first and at most cap(buf): either a part of a frame, or several frames joined in buf.
-func (b *backlog) next(buf []byte) []byte {
-	it := b.items[b.head]
-	rest := it.frame.WebSocket()[it.done:]
-	if len(rest) >= cap(buf) || b.len() == 1 {
-		return rest[:min(len(rest), cap(buf))]
-	}
-	buf = append(buf[:0], rest...)
-	for _, it := range b.items[b.head+1:] {
-		ws := it.frame.WebSocket()
-		if len(buf)+len(ws) > cap(buf) {
+// next appends to pieces, up to its capacity, what is to be written, the oldest first: at most limit bytes.
+func (b *backlog) next(pieces net.Buffers, limit int) net.Buffers {
+	for _, it := range b.items[b.head:] {
+		if limit == 0 || len(pieces) == cap(pieces) {
 			break
 		}
-		buf = append(buf, ws...)
+		piece := it.frame.WebSocket()[it.done:]
+		piece = piece[:min(len(piece), limit)]
+		pieces = append(pieces, piece)
+		limit -= len(piece)
 	}
-	return buf
+	return pieces
 }

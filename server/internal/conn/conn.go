@@ -15,7 +15,8 @@ var ErrNotPolling = errors.New("conn: not a polling connection")
 
 // Owner is told of the end of a connection.
 type Owner interface {
-	// Ended is called once, after the end, without locks and on a goroutine that it may use.
+	// Ended is called once, right after the end, without locks and on a goroutine that it may use. A call of the handler of ReadWebSocket may still be
+	// under way, and one may still come.
 	Ended(CloseReason)
 }
 
@@ -33,7 +34,6 @@ type Conn struct {
 	// Immutable after the constructor.
 	group *Group
 	owner Owner
-	wake  chan struct{} // polling only: holds a token when something has begun to wait, or the state has changed
 
 	timer timer // owned by group.wheel
 	place int   // in group.backlogs, guarded by its lock
@@ -41,9 +41,9 @@ type Conn struct {
 	mu         sync.Mutex // guards the following
 	state      state
 	closing    bool // nothing more is accepted; ends once nothing waits
-	reading    bool // a goroutine is in ReadWebSocket, and will report the end
 	slow       bool // its oldest byte is old: its charge does not count as young
-	pingQueued bool
+	pingQueued bool // there is a PING in the backlog
+	ponged     bool // the client has answered it: it was written, and we do not know it yet
 	reason     CloseReason
 	taken      int // items, the oldest ones, that a GET is being answered with
 	charged    int64
@@ -57,6 +57,9 @@ type Conn struct {
 	endBy      time.Duration // 0: no end is set
 	endReason  CloseReason
 	successor  *Conn // has the WebSocket now
+
+	// Holds a token when something has begun to wait, or the state has changed. Made by NewPolling, or by settle.
+	wake chan struct{}
 }
 
 // NewPolling returns a connection that is read and written by requests.
@@ -68,7 +71,7 @@ func (g *Group) NewPolling(owner Owner) *Conn {
 
 // NewWebSocket returns a connection for an established WebSocket. The caller must then call ReadWebSocket.
 func (g *Group) NewWebSocket(owner Owner, nc net.Conn) *Conn {
-	c := &Conn{group: g, owner: owner, state: direct, nc: nc, raw: rawConn(nc), reading: true}
+	c := &Conn{group: g, owner: owner, state: direct, nc: nc, raw: rawConn(nc)}
 	c.timer.owner = c
 	return c
 }
@@ -231,14 +234,14 @@ func (c *Conn) Close(why CloseReason, polls, websocket *frame.Frame) {
 
 // finishLocked ends a closing connection of which everything has been written.
 func (c *Conn) finishLocked() {
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if c.raw == nil || !ok || half.CloseWrite() != nil {
+	half, ok := inner(c.nc).(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
 		c.endLocked(c.endReason)
 		return
 	}
 	// Closing with something unread would reset the connection, and the peer could lose what was written last. So it is read until the
 	// peer closes too (RFC 6455, section 7.1.1), for a while.
-	c.endBy = c.group.now() + lingerFor
+	c.endBy, c.pongBy = c.group.now()+lingerFor, 0
 	c.rescheduleLocked()
 }
 
@@ -260,20 +263,34 @@ func (c *Conn) endLocked(why CloseReason) {
 	if c.group.cfg.Ended != nil {
 		c.group.cfg.Ended(why)
 	}
-	if !c.reading {
-		c.group.drainers.Go(func() { c.owner.Ended(why) })
-	}
+	c.group.goroutines.Go(func() {
+		defer c.Guard()
+		c.owner.Ended(why)
+	})
 }
 
 // abort closes a network connection without waiting for anything.
 func abort(nc net.Conn, why CloseReason) {
-	if outer, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = outer.NetConn() // tls.Conn.Close would try to say goodbye
-	}
+	nc = inner(nc)
 	if tcp, ok := nc.(*net.TCPConn); ok && why == ReasonSlowConsumer {
 		_ = tcp.SetLinger(0) // what the kernel holds for it is lost too, and need not be kept
 	}
 	_ = nc.Close()
+}
+
+// inner returns the connection that TLS is spoken over, else nc: what tls.Conn itself does to say goodbye can block.
+func inner(nc net.Conn) net.Conn {
+	if outer, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		return outer.NetConn()
+	}
+	return nc
+}
+
+// Ending reports whether the connection has ended, or will once what waits has been written.
+func (c *Conn) Ending() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing || c.state == closed
 }
 
 // Reason returns why the connection ended, or "" while it has not.

@@ -11,8 +11,9 @@
 // share, or that lets nothing be written for too long, is ended as a slow consumer; when all together are over theirs, the one whose oldest byte
 // is oldest is ended. [Group.Behind] says that emitters should wait.
 //
-// Goroutines: Group.Run (the timing wheel, and the look at the backlogs), a drainer for each draining connection, and, where the protocol reads
-// a WebSocket, one that is in [Conn.ReadWebSocket]. Group.Run waits for the drainers.
+// Goroutines: Group.Run (the timing wheel, and the look at the backlogs), a drainer for each draining connection, one for each connection that
+// ends, which tells its owner, and, where the protocol reads a WebSocket, one that is in [Conn.ReadWebSocket]. Group.Run waits for the drainers
+// and the owners.
 //
-// Locks: Conn.mu, then Group.backlogs.mu or wheel.mu. No lock is held across a call that can block.
+// Locks: Conn.mu (in an upgrade the session's, then the probe's), then Group.backlogs.mu or wheel.mu. No lock is held across a call that can block.
 package conn

@@ -2,13 +2,22 @@ package conn
 
 import (
 	"errors"
+	"net"
 	"os"
 	"sync"
 	"time"
 )
 
-// bufferSize is how much is read or joined for writing at once. A client that sends a thousand small packets in one go has them arrive together.
+// bufferSize is how much is read at once. A client that sends a thousand small packets in one go has them arrive together.
 const bufferSize = 64 << 10
+
+// What a drainer writes at once.
+const (
+	maxPieces = 64
+	maxWrite  = 64 << 10 // bytes
+	// maxSealed is for TLS, where it is a record. A write that has not been done in time has broken the stream, so that progress is not seen within one.
+	maxSealed = 16 << 10
+)
 
 var buffers = sync.Pool{New: func() any {
 	b := make([]byte, bufferSize)
@@ -16,24 +25,28 @@ var buffers = sync.Pool{New: func() any {
 }}
 
 func (c *Conn) startDrainerLocked() {
-	c.group.drainers.Go(c.drain)
+	c.group.goroutines.Go(c.drain)
 }
 
 // drain writes what waits until nothing does, and makes the connection direct again. While it runs nobody else writes: it alone changes the head
-// of the backlog, so it can write without the lock.
+// of the backlog, so it can write without the lock. It holds no buffer meanwhile, as very many may be stuck.
 func (c *Conn) drain() {
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
+	defer c.Guard()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	pieces := make(net.Buffers, 0, maxPieces)
+	limit := maxWrite
+	if c.raw == nil {
+		limit = maxSealed
+	}
 	for c.state == draining {
 		if c.backlog.len() == 0 {
 			c.emptyLocked()
 			return
 		}
-		b := c.backlog.next((*buf)[:0])
+		pieces = c.backlog.next(pieces[:0], limit)
 		c.mu.Unlock()
-		n, err := c.writeSome(b)
+		n, err := c.writeSome(pieces)
 		c.mu.Lock()
 		if c.state != draining {
 			return
@@ -49,12 +62,22 @@ func (c *Conn) drain() {
 	}
 }
 
-// writeSome writes b with a deadline. The network connection does not change while there is a drainer.
-func (c *Conn) writeSome(b []byte) (int, error) {
+// writeSome writes pieces with a deadline, in one system call where it can. The network connection does not change while there is a drainer.
+func (c *Conn) writeSome(pieces net.Buffers) (int, error) {
 	if err := c.nc.SetWriteDeadline(time.Now().Add(c.group.cfg.WriteTimeout)); err != nil {
 		return 0, err
 	}
-	return c.nc.Write(b)
+	if c.raw != nil || len(pieces) == 1 {
+		n, err := pieces.WriteTo(c.nc)
+		return int(n), err
+	}
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	joined := (*buf)[:0]
+	for _, p := range pieces {
+		joined = append(joined, p...)
+	}
+	return c.nc.Write(joined)
 }
 
 // writtenLocked takes note of n bytes written.
@@ -81,6 +104,7 @@ func (c *Conn) emptyLocked() {
 		return
 	}
 	c.state = direct
+	c.wakeLocked()
 	if c.closing {
 		c.finishLocked()
 	}

@@ -48,9 +48,9 @@ type Group struct {
 	start  time.Time
 	budget int64 // young bytes from which emitters wait
 
-	wheel    wheel
-	drainers sync.WaitGroup
-	opened   chan struct{} // holds a token when Behind has become false
+	wheel      wheel
+	goroutines sync.WaitGroup // drainers, and those that tell owners of the end
+	opened     chan struct{}  // holds a token when Behind has become false
 
 	total atomic.Int64 // charged bytes of all connections
 	young atomic.Int64 // those of connections whose oldest byte is young
@@ -84,7 +84,7 @@ func (g *Group) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			g.drainers.Wait()
+			g.goroutines.Wait()
 			return nil
 		case <-beat.C:
 			g.wheel.advance(g.now())
@@ -98,7 +98,8 @@ func (g *Group) Run(ctx context.Context) error {
 	}
 }
 
-func (g *Group) now() time.Duration { return time.Since(g.start) }
+// now is never 0, which stands for "never".
+func (g *Group) now() time.Duration { return time.Since(g.start) + 1 }
 
 // Behind reports whether so much is on its way to clients that read that emitters should wait.
 func (g *Group) Behind() bool { return g.young.Load() >= g.budget }
@@ -175,6 +176,10 @@ func (g *Group) evict() {
 		if victim == nil {
 			return
 		}
-		victim.End(ReasonSlowConsumer)
+		victim.mu.Lock()
+		if victim.backlog.len() > 0 && victim.backlog.oldest() == oldest { // else it has recovered
+			victim.endLocked(ReasonSlowConsumer)
+		}
+		victim.mu.Unlock()
 	}
 }

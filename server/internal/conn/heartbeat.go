@@ -10,7 +10,11 @@ import (
 func (c *Conn) Pong() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pongBy != 0 && c.state != closed {
+	switch {
+	case c.state == closed:
+	case c.pingQueued: // a client can be faster than whoever writes the PING
+		c.ponged = true
+	case c.pongBy != 0:
 		c.pongBy = 0
 		c.nextPing = c.group.now() + c.group.cfg.PingInterval
 		c.rescheduleLocked()
@@ -34,8 +38,10 @@ func (c *Conn) EndIn(d time.Duration, why CloseReason) {
 // Pause says that the connection is not being read, so that its PONG cannot arrive: the time for it stands still. Resume ends that.
 func (c *Conn) Pause() {
 	c.mu.Lock()
-	c.pausedAt = c.group.now()
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	if c.pausedAt == 0 {
+		c.pausedAt = c.group.now()
+	}
 }
 
 // Resume says that the connection is being read again.
@@ -77,13 +83,14 @@ func (c *Conn) overdueLocked(now time.Duration) CloseReason {
 		return c.endReason
 	case c.pongBy != 0 && c.pausedAt == 0 && now >= c.pongBy:
 		return ReasonPingTimeout
-	case c.unfetchedLocked() && now >= c.progress+c.pollLimit():
-		if c.pingQueued {
-			return ReasonPingTimeout
-		}
-		return ReasonSlowConsumer
+	case !c.unfetchedLocked() || now < c.progress+c.pollLimit():
+		return ""
+	case c.closing:
+		return c.endReason
+	case c.pingQueued:
+		return ReasonPingTimeout
 	}
-	return ""
+	return ReasonSlowConsumer
 }
 
 // unfetchedLocked reports whether something waits for a GET.
@@ -118,8 +125,16 @@ func (c *Conn) pingLocked() {
 
 // pingWrittenLocked starts the time for the PONG: when the PING has been written, not when it was queued.
 func (c *Conn) pingWrittenLocked() {
-	c.pingQueued = false
-	c.pongBy = c.group.now() + c.group.cfg.PingTimeout
+	now := c.group.now()
+	switch {
+	case c.ponged:
+		c.nextPing = now + c.group.cfg.PingInterval
+	case c.pausedAt != 0:
+		c.pongBy = c.pausedAt + c.group.cfg.PingTimeout // Resume adds the pause
+	default:
+		c.pongBy = now + c.group.cfg.PingTimeout
+	}
+	c.pingQueued, c.ponged = false, false
 	c.rescheduleLocked()
 }
 

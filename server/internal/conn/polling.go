@@ -3,7 +3,6 @@ package conn
 import (
 	"net"
 	"syscall"
-	"time"
 
 	"github.com/ws-emit/ws-emit/server/frame"
 )
@@ -54,6 +53,15 @@ func (c *Conn) Answered(err error) {
 	}
 }
 
+// EndPolling ends the connection if it is still polling.
+func (c *Conn) EndPolling(why CloseReason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == polling {
+		c.endLocked(why)
+	}
+}
+
 // Polls reports whether the connection is a polling one, and has not ended.
 func (c *Conn) Polls() bool {
 	c.mu.Lock()
@@ -69,19 +77,19 @@ func (c *Conn) Poke() {
 }
 
 // Upgrade makes a polling connection go on with the WebSocket of probe, which has nothing else to do. It must be called by the handler of the probe's
-// ReadWebSocket, which from then on reads for c. What waits is written there, in order, after what a GET is being answered with. It returns ErrNotPolling
-// when c has ended, is being closed or was upgraded before, or when the probe has ended or is still being written to.
+// ReadWebSocket, which from then on reads for c. What waits is written there, in order, after what a GET is being answered with. It blocks until what was sent
+// to the probe has been written. It returns ErrNotPolling when c has ended or was upgraded before, or when the probe has ended.
 func (c *Conn) Upgrade(probe *Conn) error {
+	probe.settle()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state != polling || c.closing {
+	if c.state != polling {
 		return ErrNotPolling
 	}
 	var ok bool
 	if c.nc, c.raw, ok = probe.handOver(c); !ok {
 		return ErrNotPolling
 	}
-	c.reading = true
 	if c.backlog.len() == 0 {
 		c.state = direct
 	} else {
@@ -95,6 +103,20 @@ func (c *Conn) Upgrade(probe *Conn) error {
 	return nil
 }
 
+// settle waits until nothing waits for a WebSocket, or it has ended. Over TLS even a PONG is left to a drainer.
+func (c *Conn) settle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.state == draining {
+		if c.wake == nil {
+			c.wake = make(chan struct{}, 1)
+		}
+		c.mu.Unlock()
+		<-c.wake
+		c.mu.Lock()
+	}
+}
+
 // handOver gives the WebSocket, and its reader, to another connection.
 func (c *Conn) handOver(to *Conn) (net.Conn, syscall.RawConn, bool) {
 	c.mu.Lock()
@@ -106,12 +128,4 @@ func (c *Conn) handOver(to *Conn) (net.Conn, syscall.RawConn, bool) {
 	c.state, c.nc, c.raw, c.successor = closed, nil, nil, to
 	c.group.wheel.remove(&c.timer)
 	return nc, raw, true
-}
-
-// WriteNow writes a frame to a WebSocket to which nobody else writes, and blocks until it is written.
-func (c *Conn) WriteNow(f *frame.Frame) error {
-	if _, err := c.writeSome(f.WebSocket()); err != nil {
-		return err
-	}
-	return c.nc.SetWriteDeadline(time.Time{})
 }

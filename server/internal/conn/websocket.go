@@ -22,14 +22,13 @@ type Message struct {
 	Arrived time.Time // when its last bytes were read
 }
 
-// ReadWebSocket reads messages and hands them to handle, one at a time, until the connection ends; then it tells the owner, and returns. early is what had
-// been read from the connection before. When handle returns a reason, the connection ends with it.
+// ReadWebSocket reads messages and hands them to handle, one at a time, until the connection ends. early is what had been read from the connection before.
+// When handle returns a reason, the connection ends with it.
 //
 // It answers PING and close frames itself, and ends the connection with the right code when the client breaks a rule (RFC 6455, sections 5 and 7.4). It keeps
 // no buffer while it waits for the client.
 func (c *Conn) ReadWebSocket(early []byte, handle func(Message) CloseReason) {
 	r := &messageReader{conn: c, handle: handle}
-	defer func() { r.conn.owner.Ended(r.conn.Reason()) }()
 	defer func() { r.conn.caught(recover()) }()
 	src := newSource(c.nc, c.raw)
 	chunk, err := early, error(nil)
@@ -79,12 +78,6 @@ func (c *Conn) endOfReading(err error) CloseReason {
 		return ReasonTransportClose
 	}
 	return ReasonTransportError
-}
-
-func (c *Conn) isClosing() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closing || c.state == closed
 }
 
 // source is where the bytes of a connection come from.
@@ -146,7 +139,7 @@ var (
 func (r *messageReader) take(chunk []byte) {
 	r.arrived = time.Now()
 	for len(chunk) > 0 {
-		if r.conn.isClosing() {
+		if r.conn.Ending() {
 			return // only the end of the connection is of interest now
 		}
 		var bad *refusal
