@@ -12,10 +12,16 @@ import (
 	"github.com/ws-emit/ws-emit/roomspace"
 )
 
-// idleTimeout is how long a connection may be kept between two requests.
-const idleTimeout = 2 * time.Minute
+const (
+	// idleTimeout is how long a connection may be kept between two requests.
+	idleTimeout = 2 * time.Minute
+	// bodyTimeout is how long a body may take, whatever its path, also one that net/http reads away after it was refused. What is waited for after that is not
+	// bounded by it.
+	bodyTimeout = 30 * time.Second
+)
 
-// Handler returns the handler of all paths, for programs that serve it themselves; Run serves it otherwise.
+// Handler returns the handler of all paths, for programs that serve it themselves; Run serves it otherwise. Their http.Server should bound how long requests
+// may take to arrive (ReadTimeout; a GET of long-polling and a WebSocket may last longer).
 //
 //	<Path>              Engine.IO and Socket.IO
 //	<Path>socket.io.js  the browser client, and its variants
@@ -66,6 +72,7 @@ func (s *Server) newHTTPServer() *http.Server {
 	return &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: s.cfg.HeaderTimeout,
+		ReadTimeout:       s.cfg.HeaderTimeout + bodyTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),

@@ -197,13 +197,21 @@ func inParallel(n, atATime int, f func(i int) error) error {
 // until asks again and again until the answer is yes: for what cannot be waited for, because it is on the other side of a network.
 func until(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	again := time.NewTicker(10 * time.Millisecond)
+	if !repeat(10*time.Millisecond, done) {
+		t.Fatalf("still not: %s", what)
+	}
+}
+
+// repeat does something at intervals until it says that it is done; not if it takes too long.
+func repeat(interval time.Duration, do func() (done bool)) bool {
+	again := time.NewTicker(interval)
 	defer again.Stop()
-	for end := time.After(patience); !done(); {
+	for end := time.After(patience); !do(); {
 		select {
 		case <-again.C:
 		case <-end:
-			t.Fatalf("still not: %s", what)
+			return false
 		}
 	}
+	return true
 }
