@@ -169,7 +169,12 @@ func merge(layers []layer) (options, error) {
 		v := s.value(&o)
 		_, list := v.(lists)
 		w, err := words(given, s, list)
-		if err == nil {
+		switch {
+		case err != nil:
+		case !list && !s.secret && w[0] == "":
+			// Most likely a variable of a script that is not set: the default could be less careful, as it is with --address.
+			err = errors.New("is empty: want a value")
+		default:
 			err = v.set(w)
 		}
 		if err != nil {

@@ -18,6 +18,10 @@ func TestWrongInput(t *testing.T) {
 	}{
 		{args: []string{"--address", "nowhere"}, want: `address "nowhere": want host:port`},
 		{args: []string{"-a", "127.0.0.1:99999999"}, want: `address "127.0.0.1:99999999": no such port`},
+		{args: []string{"--address", ""}, want: "--address: is empty: want a value"},
+		{args: []string{"--path="}, want: "--path: is empty"},
+		{args: []string{"--config", ""}, want: "--config: is empty"},
+		{args: file(`address: ""`), want: "c.yaml: address: is empty"},
 		{environ: []string{"ADDRESS=8899"}, want: `address "8899"`},
 		{args: []string{"--path", "live"}, want: `path "live": want /name/`},
 		{args: []string{"--path", "/emit/"}, want: `path "/emit/" is taken`},
