@@ -154,7 +154,6 @@ func merge(layers []layer) (options, error) {
 			merged.Delete(nameSecret)
 		}
 		for name := range l.k.Raw() {
-			merged.Delete(name) // maps would be mixed
 			origin[name] = l
 		}
 		if err := merged.Merge(l.k); err != nil {
