@@ -107,11 +107,12 @@ type accepted struct {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
 	// net/http lifts it once the body has come. Where it cannot be set, as in a recorder, nothing is slow.
-	_ = rc.SetReadDeadline(time.Now().Add(h.cfg.BodyTimeout))
+	deadline := time.Now().Add(h.cfg.BodyTimeout)
+	_ = rc.SetReadDeadline(deadline)
 	done, err := h.emit(w, r)
-	if err != nil {
+	if rest := time.Now().Add(restTimeout); err != nil && rest.Before(deadline) {
 		// What is left of a body that was refused unread net/http reads away before it answers.
-		_ = rc.SetReadDeadline(time.Now().Add(restTimeout))
+		_ = rc.SetReadDeadline(rest)
 	}
 	result, status, text := resultOf(err)
 	if result == ResultInternal {
