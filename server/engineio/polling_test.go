@@ -272,7 +272,7 @@ func TestBodyTimeoutIsForTheBody(t *testing.T) {
 	c.say(repeated("4x", maxWaitingMessages)...)
 	r := n.raw(t)
 	r.startPOST(c.SID(), "Content-Length: 2\r\n\r\n4y") // blocks
-	n.beats(t, 4)
+	n.pass(t, 150*time.Millisecond)
 	close(release)
 	wantAnswer(t, 200, "ok")(r.answer())
 	c.told.want(t, "4wait")
@@ -301,7 +301,7 @@ func TestWriteTimeoutIsForTheAnswer(t *testing.T) {
 	if status, _, err := r.answer(); status != 200 || err != nil {
 		t.Fatal(status, err)
 	}
-	n.beats(t, 4)
+	n.pass(t, 150*time.Millisecond)
 	r.write("GET /?EIO=4&transport=polling&sid=x HTTP/1.1\r\nHost: x\r\n\r\n")
 	wantAnswer(t, 400, body(ErrUnknownSID))(r.answer())
 }

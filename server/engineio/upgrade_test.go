@@ -503,7 +503,7 @@ func TestHeartbeatAcrossTheUpgrade(t *testing.T) {
 	t.Run("waiting", func(t *testing.T) {
 		c := n.client(t, polls)
 		c.send("4before")
-		n.beats(t, 3) // so that it waits
+		n.pass(t, 100*time.Millisecond) // so that it waits
 		c.upgrade()
 		c.wantHear("4before", "2")
 		for range 3 {
