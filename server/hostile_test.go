@@ -249,6 +249,7 @@ var hostileBodies = []string{
 // Clients that take all the time in the world over a header, a body, a handshake or a frame, adding a byte now and then, are ended, also where the body has
 // been refused; and meanwhile they cost nobody anything. It takes as long as a body may take, half a minute.
 func TestInvariant5_Slowloris(t *testing.T) {
+	t.Parallel() // most of the time it waits
 	n := startChild(t, server.Config{HeaderTimeout: 2 * time.Second, ConnectTimeout: 2 * time.Second, PingInterval: time.Second, PingTimeout: 3 * time.Second})
 	witness := n.client(t, sioclient.Config{})
 	join(t, witness, "good", "")

@@ -129,6 +129,7 @@ func TestRedisPublish(t *testing.T) {
 // spaces answer that they are unavailable. Then it goes on, and so does everything. It stops for 8 s, which is many times all timeouts here; with
 // WS_EMIT_TEST_LONG in the environment for 60 s with the timeouts of production.
 func TestRedisStops(t *testing.T) {
+	t.Parallel() // most of the time it waits
 	stopFor, cfg := 8*time.Second, server.Config{RedisTimeout: 500 * time.Millisecond, RedisSilence: time.Second, PingInterval: 500 * time.Millisecond}
 	if os.Getenv("WS_EMIT_TEST_LONG") != "" {
 		stopFor, cfg = time.Minute, server.Config{PingInterval: 5 * time.Second}

@@ -46,6 +46,7 @@ const (
 // A day in the life of two servers, one of which has lost its Redis, with all that clients and backends do right and wrong: no secret and no payload is in
 // the log, in the metrics or in an answer.
 func TestInvariant8_SecretsStayWhereTheyAre(t *testing.T) {
+	t.Parallel() // most of the time it waits
 	for name, redis := range map[string]string{"memory": server.NoRedis, "Redis away": "redis://user:" + redisPassword + "@127.0.0.1:1/0"} {
 		t.Run(name, func(t *testing.T) {
 			registry := prometheus.NewRegistry()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -17,8 +18,15 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request, sess *Session) {
 		s.refuse(w, errOverlap)
 		return
 	}
-	defer sess.finish(http.MethodGet)
+	finish := sync.OnceFunc(func() { sess.finish(http.MethodGet) })
+	defer finish()
 	defer sess.conn.Guard()
+	// The client may send the next GET, on another connection, as soon as it has the last byte of this answer. So that one may begin before; Take gives it
+	// nothing until this one is through.
+	answer := func(body []byte) error {
+		finish()
+		return s.answer(w, body)
+	}
 	var noop <-chan time.Time
 	if sess.isProbed() { // the client may not have heard yet that it should send no more of them
 		t := time.NewTimer(noopAfter)
@@ -31,27 +39,27 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request, sess *Session) {
 			for _, f := range frames {
 				body = f.AppendPolling(body)
 			}
-			sess.conn.Answered(s.answer(w, body))
+			sess.conn.Answered(answer(body))
 			return
 		}
 		switch why := sess.conn.Reason(); {
 		case why == ReasonClient:
-			_ = s.answer(w, noopFrame.Polling()) // whatever comes of it, the session is over
+			_ = answer(noopFrame.Polling()) // whatever comes of it, the session is over
 			return
 		case why != "":
-			_ = s.answer(w, closeFrame.Polling())
+			_ = answer(closeFrame.Polling())
 			return
 		case !sess.conn.Polls(): // a client that says it is done with polling has no GET waiting
 			s.refuse(w, ErrBadRequest)
 			return
 		case noop == nil && sess.isProbed(): // the probe has come while this GET waited
-			_ = s.answer(w, noopFrame.Polling())
+			_ = answer(noopFrame.Polling())
 			return
 		}
 		select {
 		case <-sess.conn.Wake():
 		case <-noop:
-			_ = s.answer(w, noopFrame.Polling())
+			_ = answer(noopFrame.Polling())
 			return
 		case <-r.Context().Done():
 			sess.conn.EndPolling(ReasonTransportClose) // after an upgrade it says nothing
@@ -67,7 +75,8 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, sess *Session) {
 		s.refuse(w, errOverlap)
 		return
 	}
-	defer sess.finish(http.MethodPost)
+	finish := sync.OnceFunc(func() { sess.finish(http.MethodPost) })
+	defer finish()
 	defer sess.conn.Guard()
 	if r.ContentLength > s.cfg.MaxPayload {
 		sess.End(ReasonTooLarge)
@@ -99,5 +108,6 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, sess *Session) {
 			return
 		}
 	}
+	finish() // the next POST may come, on another connection, as soon as this one is answered
 	_ = s.answer(w, []byte("ok"))
 }

@@ -11,11 +11,11 @@ import (
 func (c *Conn) Wake() <-chan struct{} { return c.wake }
 
 // Take returns all frames that wait on a polling connection; it is still charged for them until Answered. It returns nothing when nothing waits, or
-// when the connection is not polling any more: Polls tells.
+// when the connection is not polling any more: Polls tells. While what was taken before has not been Answered it returns nothing either.
 func (c *Conn) Take() []*frame.Frame {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state != polling || c.backlog.len() == 0 {
+	if c.state != polling || c.taken > 0 || c.backlog.len() == 0 {
 		return nil
 	}
 	c.taken = c.backlog.len()
@@ -49,6 +49,9 @@ func (c *Conn) Answered(err error) {
 	case c.closing && c.backlog.len() == 0:
 		c.endLocked(c.endReason)
 	default:
+		if c.backlog.len() > 0 {
+			c.wakeLocked() // the next GET may have found nothing to take
+		}
 		c.rescheduleLocked()
 	}
 }
