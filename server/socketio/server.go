@@ -156,8 +156,11 @@ func (s *sessions) connect(session *engineio.Session, c *client, p Packet) {
 // Close implements engineio.Handler.
 func (s *sessions) Close(session *engineio.Session, why engineio.CloseReason) {
 	c := session.Data.(*client)
-	for _, socket := range c.sockets {
-		s.cfg.Handler.Disconnect(socket, why)
+	if len(c.sockets) == 0 {
+		return
 	}
-	c.sockets = nil
+	socket := c.sockets[0]
+	c.sockets = c.sockets[1:]
+	defer s.Close(session, why) // a panic must not keep the Handler from being told of the others
+	s.cfg.Handler.Disconnect(socket, why)
 }
