@@ -33,6 +33,20 @@ func TestTake(t *testing.T) {
 	m.Answered(nil)
 }
 
+// The next GET may come before the one before is known to be answered: it gets nothing twice, and is woken for what waits then.
+func TestTakeBeforeAnswered(t *testing.T) {
+	m := polled(t, start(t, testConfig()))
+	m.hear("4a")
+	m.wantTaken("4a")
+	m.hear("4b")
+	<-m.Wake()
+	m.wantTaken("")
+	m.Answered(nil)
+	<-m.Wake()
+	m.wantTaken("4b")
+	m.Answered(nil)
+}
+
 // upgrading is a polling connection, and the WebSocket that is to take over: it does so when the client says "5". What the client says later is heard.
 type upgrading struct {
 	*member
