@@ -256,24 +256,25 @@ func (c *Conn) endLocked(why CloseReason) {
 	c.releaseLocked(c.charged)
 	c.backlog, c.taken = backlog{}, 0
 	c.group.wheel.remove(&c.timer)
-	if c.nc != nil {
-		abort(c.nc, why)
-	}
 	c.wakeLocked()
 	if c.group.cfg.Ended != nil {
 		c.group.cfg.Ended(why)
 	}
+	nc := c.nc
 	c.group.goroutines.Go(func() {
 		defer c.Guard()
+		if nc != nil {
+			abort(nc, why) // which waits until a drainer that is stuck has noticed
+		}
 		c.owner.Ended(why)
 	})
 }
 
-// abort closes a network connection without waiting for anything.
+// abort closes a network connection without waiting for its peer.
 func abort(nc net.Conn, why CloseReason) {
 	nc = inner(nc)
-	if tcp, ok := nc.(*net.TCPConn); ok && why == ReasonSlowConsumer {
-		_ = tcp.SetLinger(0) // what the kernel holds for it is lost too, and need not be kept
+	if tcp, ok := nc.(*net.TCPConn); ok && (why == ReasonSlowConsumer || why == ReasonPingTimeout) {
+		_ = tcp.SetLinger(0) // it does not read: what the kernel holds for it need not be kept
 	}
 	_ = nc.Close()
 }

@@ -123,6 +123,9 @@ type messageReader struct {
 	message []byte    // its payload so far: grows with what arrives, not with what was announced
 }
 
+// lastCloseCode is the largest that has a meaning (RFC 6455, section 7.4.2).
+const lastCloseCode = 4999
+
 // refusal is a rule that the client broke.
 type refusal struct {
 	why  CloseReason
@@ -246,7 +249,7 @@ func (r *messageReader) takeControl(payload []byte) *refusal {
 			return nil
 		}
 		code, text := ws.ParseCloseFrameData(payload)
-		if len(payload) == 1 || ws.CheckCloseFrameData(code, text) != nil {
+		if len(payload) == 1 || code > lastCloseCode || ws.CheckCloseFrameData(code, text) != nil {
 			return protocolError
 		}
 		r.conn.Close(ReasonTransportClose, nil, closeFrame(code))

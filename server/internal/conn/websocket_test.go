@@ -154,6 +154,8 @@ var conversations = []struct {
 	{"close 1006", [][]byte{closing(1006, "")}, "", protocolErrorFrame, ReasonParseError},
 	{"close 1015", [][]byte{closing(1015, "")}, "", protocolErrorFrame, ReasonParseError},
 	{"close 1016", [][]byte{closing(1016, "")}, "", protocolErrorFrame, ReasonParseError},
+	{"close 5000", [][]byte{closing(5000, "")}, "", protocolErrorFrame, ReasonParseError},
+	{"close 65535", [][]byte{closing(65535, "")}, "", protocolErrorFrame, ReasonParseError},
 	{"close 2999", [][]byte{closing(2999, "")}, "", protocolErrorFrame, ReasonParseError},
 	{"close 3000", [][]byte{closing(3000, "")}, "", "\x88\x02\x0b\xb8", ReasonTransportClose},
 	{"message after close", [][]byte{closing(1000, ""), one(ws.OpText, true, "a")}, "", "\x88\x02\x03\xe8", ReasonTransportClose},
