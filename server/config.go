@@ -241,7 +241,7 @@ func (c *Config) checkOrigins() error {
 
 func (c *Config) checkRedis() error {
 	if _, err := redisbus.New(redisbus.Config{Options: &redis.Options{}, Channels: c.RedisChannels}); err != nil {
-		return fmt.Errorf("Redis channels: %w", err)
+		return fmt.Errorf("redis-channels: %w", err)
 	}
 	if c.Redis == "" || c.Redis == NoRedis {
 		return nil

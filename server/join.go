@@ -1,9 +1,11 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"hash/crc32"
+	"log/slog"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -28,12 +30,31 @@ func (s *Server) Connect(k *socketio.Socket, _ json.RawMessage, reply *frame.Fra
 	m := &member{Member: s.hub.NewMember(session, k.Namespace(), k.ID(), crc32.ChecksumIEEE([]byte(session.SID())))}
 	k.Data = m
 	m.Connect(reply)
+	s.debug("connected", k, slog.String("addr", session.Addr().String()))
 	return nil
 }
 
 // Disconnect implements socketio.Handler.
-func (s *Server) Disconnect(k *socketio.Socket, _ engineio.CloseReason) {
+func (s *Server) Disconnect(k *socketio.Socket, why engineio.CloseReason) {
 	k.Data.(*member).Gone()
+	s.debug("disconnected", k, slog.String("reason", string(why)))
+}
+
+// debug logs what happens to a socket, which costs nothing unless somebody wants to know. The room that a client names is its own to tell; a secret is not.
+func (s *Server) debug(message string, k *socketio.Socket, more slog.Attr) {
+	if log := s.cfg.Logger; log.Enabled(context.Background(), slog.LevelDebug) {
+		log.LogAttrs(context.Background(), slog.LevelDebug, message, slog.String("sid", k.ID()), slog.String("namespace", k.Namespace()), more)
+	}
+}
+
+// refuse answers a join with the reason why not.
+func (s *Server) refuse(m *member, reply joinReply, why roomspace.Result) {
+	room := ""
+	if reply.room != nil {
+		room = (*reply.room)[:min(len(*reply.room), roomspace.MaxRoom)]
+	}
+	s.debug("join refused", reply.socket, slog.Group("join", slog.String("room", room), slog.String("reason", string(why))))
+	m.Reply(reply.refused(why))
 }
 
 // Ack implements socketio.Handler: we ask for no answers.
@@ -70,7 +91,7 @@ func (s *Server) join(k *socketio.Socket, e socketio.Event) (wait func()) {
 	}
 	if result := roomspace.ResultOf(err); result != roomspace.ResultOK {
 		s.metrics.Join(string(result))
-		m.Reply(reply.refused(result))
+		s.refuse(m, reply, result)
 		return nil
 	}
 	s.metrics.Join("public")
@@ -81,7 +102,7 @@ func (s *Server) join(k *socketio.Socket, e socketio.Event) (wait func()) {
 func (s *Server) joinSpace(m *member, reply joinReply, r roomspace.Request) (wait func()) {
 	return func() {
 		if err := s.authorizer.Join(s.joins, r); err != nil {
-			m.Reply(reply.refused(roomspace.ResultOf(err)))
+			s.refuse(m, reply, roomspace.ResultOf(err))
 			return
 		}
 		m.Join(*reply.room, reply.ok(), reply.refused(roomspace.ResultLimit))
