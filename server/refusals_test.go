@@ -198,6 +198,20 @@ func TestInvariant7_EndsAreCounted(t *testing.T) {
 	}
 }
 
+// A long-polling client that says goodbye and is not heard of again has ended by itself, and is no slow consumer.
+func TestInvariant7_GoodbyeByPolling(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	n := start(t, server.Config{Registerer: registry})
+	w := openWire(t, n.url, sioclient.TransportPolling)
+	if err := errors.Join(connect(w), w.write("41", "1")); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the session has ended", func() bool { return metrics(t, registry)["wsemit_sessions"] == 0 })
+	if now := metrics(t, registry); now[`wsemit_sessions_ended_total{reason="client"}`] != 1 {
+		t.Errorf("counted %v", now)
+	}
+}
+
 // readToEnd reads answers to CONNECT until the session ends.
 func readToEnd(w wire) (string, error) {
 	for {
