@@ -511,8 +511,10 @@ func (n *site) pass(t testing.TB, d time.Duration) {
 		c.wantHear("2")
 		c.say("3")
 	}
-	c.say("1")
-	c.wantClosed(t, ReasonClient)
+	if err := c.wire.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.told.wantClosed(t, ReasonTransportClose)
 }
 
 // onWays runs a test for each way to have a session.

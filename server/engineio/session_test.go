@@ -66,7 +66,9 @@ func TestNoPong(t *testing.T) {
 		} else {
 			c.wantHear("2")
 			c.wantClosed(t, ReasonPingTimeout)
-			c.wire.wantEOF(t)
+			if p, err := c.wire.hear(); err == nil {
+				t.Errorf("got %.60q after the end", p)
+			}
 		}
 		if d := time.Since(before); d < cfg.PingTimeout {
 			t.Errorf("ended after %v", d)
@@ -263,7 +265,7 @@ func TestFullSessionIsNotRead_WebSocket(t *testing.T) {
 		t.Run(string(by), func(t *testing.T) {
 			f, open := gate()
 			cfg := beating()
-			cfg.PingTimeout = 3 * time.Second
+			cfg.PingTimeout = 2 * time.Second
 			n := start(t, cfg, f)
 			c := n.client(t, by)
 			if err := c.wire.Conn.(*net.TCPConn).SetWriteBuffer(64 << 10); err != nil {
@@ -459,7 +461,15 @@ var endings = []struct {
 			_ = c.wire.Close()
 		}
 	}},
-	{want: ReasonClient, end: func(_ *testing.T, c *client) { c.say("1") }},
+	{want: ReasonClient, end: func(t *testing.T, c *client) {
+		c.say("1")
+		if c.wire == nil {
+			c.wantHear("6")
+		} else {
+			c.wantClose(1000)
+			_ = c.wire.Close()
+		}
+	}},
 	{want: ReasonConnectTimeout, end: func(_ *testing.T, c *client) { c.EndIn(time.Millisecond, ReasonConnectTimeout) }, cfg: Config{PingInterval: time.Second}},
 	{want: ReasonTransportClose, only: []way{opensWS, upgrades}, end: func(_ *testing.T, c *client) { _ = c.wire.Close() }},
 	{want: ReasonParseError, end: func(_ *testing.T, c *client) {
