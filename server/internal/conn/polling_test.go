@@ -2,7 +2,10 @@ package conn
 
 import (
 	"errors"
+	"os"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -111,19 +114,22 @@ func TestUpgrade(t *testing.T) {
 
 // What a GET is being answered with comes first: nothing overtakes it on the WebSocket.
 func TestUpgradeWhileAnswering(t *testing.T) {
-	u := upgrade(t, start(t, testConfig()), tcp)
-	u.hear("4a")
-	u.wantTaken("4a")
-	u.hear("4b")
-	u.switchOver()
-	u.hear("4c")
-	if u.mu.Lock(); u.backlog.len() != 3 {
-		t.Errorf("%d frames wait, want 3", u.backlog.len())
-	}
-	u.mu.Unlock()
-	u.Answered(nil)
-	u.probe.want(ws.OpText, "4b")
-	u.probe.want(ws.OpText, "4c")
+	synctest.Test(t, func(t *testing.T) {
+		u := upgrade(t, start(t, testConfig()), pipe)
+		u.hear("4a")
+		u.wantTaken("4a")
+		u.hear("4b")
+		u.switchOver()
+		u.hear("4c")
+		_ = u.probe.peer.SetReadDeadline(time.Now().Add(time.Second))
+		if b, err := u.probe.r.Peek(1); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("got %q and %v before the GET was answered", b, err)
+		}
+		_ = u.probe.peer.SetReadDeadline(time.Time{})
+		u.Answered(nil)
+		u.probe.want(ws.OpText, "4b")
+		u.probe.want(ws.OpText, "4c")
+	})
 }
 
 func TestUpgradeAnswerFails(t *testing.T) {
