@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -167,16 +168,25 @@ func (c *Config) checkNumbers() error {
 			return fmt.Errorf("%s is less than a millisecond, the unit in which clients are told of it", name)
 		}
 	}
+	if c.PingInterval+c.PingTimeout > maxHeartbeat {
+		return fmt.Errorf("PingInterval and PingTimeout together are more than %v, the longest time that a browser can wait", maxHeartbeat)
+	}
 	return nil
 }
 
+// maxHeartbeat is the longest timer of JavaScript.
+const maxHeartbeat = (1<<31 - 1) * time.Millisecond
+
 func (c *Config) checkAddress() error {
-	_, port, err := net.SplitHostPort(c.Address)
+	host, port, err := net.SplitHostPort(c.Address)
 	if err != nil {
 		return fmt.Errorf("address %q: want host:port, or :port", c.Address)
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
 		return fmt.Errorf("address %q: no such port", c.Address)
+	}
+	if _, err := netip.ParseAddr(host); err != nil && strings.Trim(host, "0123456789.") == "" && host != "" {
+		return fmt.Errorf("address %q: not an IP address", c.Address)
 	}
 	if p := path.Clean("/" + c.Path); p == "/" || p+"/" != c.Path || (&url.URL{Path: p}).EscapedPath() != p {
 		return fmt.Errorf("path %q: want /name/, of characters that need no escape", c.Path)
@@ -261,6 +271,12 @@ func (c *Config) checkSizes() error {
 		return fmt.Errorf("MaxQueue (%d) is less than 64 KiB", c.MaxQueue)
 	case c.MaxPayload < 1024:
 		return fmt.Errorf("MaxPayload (%d) is less than 1 KiB: a join would not fit", c.MaxPayload)
+	case c.MaxEmitBody < 1024:
+		return fmt.Errorf("MaxEmitBody (%d) is less than 1 KiB", c.MaxEmitBody)
+	case c.Redis != NoRedis && c.RedisQueue < 2*c.MaxQueue:
+		return fmt.Errorf("RedisQueue (%d) is less than twice MaxQueue (%d): the largest emit, as base64, would not fit", c.RedisQueue, c.MaxQueue)
+	case strings.TrimSpace(c.EmitSecret) != c.EmitSecret || strings.ContainsFunc(c.EmitSecret, unicode.IsControl):
+		return errors.New("EmitSecret begins or ends with a blank, or has a control character: no HTTP header can carry it")
 	}
 	return nil
 }

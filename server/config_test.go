@@ -45,8 +45,8 @@ func TestConfigDefaults(t *testing.T) {
 func TestConfigIsKept(t *testing.T) {
 	want := server.Config{
 		Address: "[::1]:1", Path: "/a/b/", Namespaces: []string{"/x"}, Transports: []string{"websocket"}, Origins: []string{"*"}, Credentials: server.Off,
-		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, EmitSecret: "x", EmitTimeout: 1, MaxEmitBody: 1, Redis: "redis://h/1",
-		RedisChannels: []redisbus.Channel{{Name: "x", Dialect: redisbus.DialectJSON}}, RedisTimeout: 1, RedisQueue: 1, RedisSilence: 1,
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, EmitSecret: "x", EmitTimeout: 1, MaxEmitBody: 1024, Redis: "redis://h/1",
+		RedisChannels: []redisbus.Channel{{Name: "x", Dialect: redisbus.DialectJSON}}, RedisTimeout: 1, RedisQueue: 128 << 10, RedisSilence: 1,
 		RoomSecrets: map[string]string{"a": "b"}, MaxRooms: 1, PingInterval: time.Millisecond, PingTimeout: time.Millisecond, ConnectTimeout: 1,
 		MaxPayload: 1024, MaxQueue: 64 << 10, MaxBacklog: 64 << 10, MaxPending: 64 << 10, WriteTimeout: 1, HeaderTimeout: 1, ShutdownTimeout: 1,
 	}
@@ -135,6 +135,12 @@ func TestConfigErrors(t *testing.T) {
 		"queue over the backlog": {server.Config{MaxQueue: 1 << 30}, []string{"MaxBacklog", "MaxQueue"}},
 		"small queue":            {server.Config{MaxQueue: 64<<10 - 1}, []string{"MaxQueue"}},
 		"small payload":          {server.Config{MaxPayload: 1023}, []string{"MaxPayload"}},
+		"small body":             {server.Config{MaxEmitBody: 1023}, []string{"MaxEmitBody"}},
+		"Redis queue under emit": {server.Config{RedisQueue: 2<<20 - 1}, []string{"RedisQueue", "MaxQueue"}},
+		"heartbeat over 2^31 ms": {server.Config{PingInterval: 600 * time.Hour}, []string{"PingInterval", "PingTimeout"}},
+		"no IP address":          {server.Config{Address: "999.0.0.1:80"}, []string{"address", `"999.0.0.1:80"`}},
+		"blank before a secret":  {server.Config{EmitSecret: " x"}, []string{"EmitSecret"}},
+		"secret of two lines":    {server.Config{EmitSecret: "x\ny"}, []string{"EmitSecret"}},
 	} {
 		_, err := c.cfg.WithDefaults()
 		if err == nil {

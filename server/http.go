@@ -1,9 +1,11 @@
 package server
 
 import (
+	"log"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -18,6 +20,8 @@ const (
 	// bodyTimeout is how long a body may take, whatever its path, also one that net/http reads away after it was refused. What is waited for after that is not
 	// bounded by it.
 	bodyTimeout = 30 * time.Second
+	// writeDeadline is how long it may take to write an answer. It is longer than the rest of a body that was refused may take to be read.
+	writeDeadline = time.Minute
 )
 
 // Handler returns the handler of all paths, for programs that serve it themselves; Run serves it otherwise. Their http.Server should bound how long requests
@@ -32,7 +36,8 @@ const (
 func (s *Server) Handler() http.Handler { return s.handler }
 
 func (s *Server) newHandler() http.Handler {
-	mux := http.NewServeMux()
+	mux := http.NewServeMux() // of what answers at once
+	all := http.NewServeMux()
 	protocol := s.onlyAccepted(s.sockets)
 	bundle := newBundle()
 	endpoint := s.cors(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -40,14 +45,15 @@ func (s *Server) newHandler() http.Handler {
 		case file == "", file == strings.TrimSuffix(s.cfg.Path, "/"):
 			protocol.ServeHTTP(w, r)
 		default:
+			setWriteDeadline(w)
 			bundle.serve(w, r, file)
 		}
 	}))
-	mux.Handle(s.cfg.Path, endpoint)
-	mux.Handle(strings.TrimSuffix(s.cfg.Path, "/"), endpoint) // clients can be told to leave the slash out
-	mux.Handle("/emit", emitter.NewHandler(emitter.HTTPConfig{
+	all.Handle(s.cfg.Path, endpoint)
+	all.Handle(strings.TrimSuffix(s.cfg.Path, "/"), endpoint) // clients can be told to leave the slash out
+	all.Handle("/emit", emitter.NewHandler(emitter.HTTPConfig{
 		Secret:     s.cfg.EmitSecret,
-		Sink:       counting{requestSink{s}, s, "http"},
+		Sink:       counting{s.clusterSink(), s, "http"},
 		Limits:     s.limits(),
 		Namespaces: s.cfg.Namespaces,
 		Timeout:    s.cfg.EmitTimeout,
@@ -61,7 +67,16 @@ func (s *Server) newHandler() http.Handler {
 	if s.cfg.Gatherer != nil {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{}))
 	}
-	return mux
+	all.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		setWriteDeadline(w)
+		mux.ServeHTTP(w, r)
+	}))
+	return all
+}
+
+// setWriteDeadline bounds how long an answer may take to be read. The protocol and /emit have deadlines of their own: they may wait first.
+func setWriteDeadline(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeDeadline)) // where there is none to set, nothing is slow
 }
 
 func (s *Server) limits() emitter.Limits {
@@ -75,6 +90,36 @@ func (s *Server) newHTTPServer() *http.Server {
 		ReadTimeout:       s.cfg.HeaderTimeout + bodyTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          log.New(&httpLog{logger: s.cfg.Logger}, "", 0),
 	}
+}
+
+// httpLog takes the lines of net/http. Most tell of clients that went away; that connections cannot be accepted, for want of file descriptors, is for the
+// operator, once in a while.
+type httpLog struct {
+	logger *slog.Logger
+
+	mu   sync.Mutex
+	last time.Time // that the operator was told
+}
+
+func (l *httpLog) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line))
+	if strings.HasPrefix(text, "http: Accept error") && l.due() {
+		l.logger.Warn("cannot accept connections; is the limit of open files too low?", "err", text)
+	} else {
+		l.logger.Debug(text)
+	}
+	return len(line), nil
+}
+
+func (l *httpLog) due() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if now.Sub(l.last) < time.Second {
+		return false
+	}
+	l.last = now
+	return true
 }

@@ -19,15 +19,12 @@ import (
 )
 
 // member is what a socket is to us.
-type member struct {
-	*hub.Member
-	failures roomspace.ConnState
-}
+type member = hub.Member
 
 // Connect implements socketio.Handler: everybody may connect.
 func (s *Server) Connect(k *socketio.Socket, _ json.RawMessage, reply *frame.Frame) error {
 	session := k.Session()
-	m := &member{Member: s.hub.NewMember(session, k.Namespace(), k.ID(), crc32.ChecksumIEEE([]byte(session.SID())))}
+	m := s.hub.NewMember(session, k.Namespace(), k.ID(), crc32.ChecksumIEEE([]byte(session.SID())))
 	k.Data = m
 	m.Connect(reply)
 	s.debug("connected", k, slog.String("addr", session.Addr().String()))
@@ -85,7 +82,7 @@ func (s *Server) join(k *socketio.Socket, e socketio.Event) (wait func()) {
 		var name roomspace.Name
 		if name, err = roomspace.Parse(room); err == nil && name.Space != "" {
 			return s.joinSpace(m, reply, roomspace.Request{
-				Space: name.Space, Secret: secret, Conn: &m.failures, Addr: k.Session().Addr(), Arrived: e.Arrived,
+				Space: name.Space, Secret: secret, Conn: failures(k), Addr: k.Session().Addr(), Arrived: e.Arrived,
 			})
 		}
 	}
@@ -97,6 +94,15 @@ func (s *Server) join(k *socketio.Socket, e socketio.Event) (wait func()) {
 	s.metrics.Join("public")
 	m.Join(room, reply.ok(), reply.refused(roomspace.ResultLimit))
 	return nil
+}
+
+// failures counts the failed joins of a connection: of all its sockets, for a client can have as many as it likes, one after the other.
+func failures(k *socketio.Socket) *roomspace.ConnState {
+	data := k.SessionData()
+	if *data == nil {
+		*data = new(roomspace.ConnState)
+	}
+	return (*data).(*roomspace.ConnState)
 }
 
 func (s *Server) joinSpace(m *member, reply joinReply, r roomspace.Request) (wait func()) {

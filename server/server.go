@@ -136,9 +136,9 @@ func (s *Server) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	core, sources, requests := newLayer(ctx), newLayer(ctx), newLayer(ctx)
-	core.Go(s.hub.Run)
-	core.Go(s.sockets.Run)
+	sockets, fanOut, sources, requests := newLayer(ctx), newLayer(ctx), newLayer(ctx), newLayer(ctx)
+	sockets.Go(s.sockets.Run)
+	fanOut.Go(s.hub.Run)
 	for _, src := range s.sources {
 		sources.Go(func(ctx context.Context) error { return src.Run(ctx, s.sinkOf(src)) })
 	}
@@ -151,17 +151,19 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	select {
 	case <-ctx.Done():
-	case <-core.failed.Done():
+	case <-sockets.failed.Done():
+	case <-fanOut.failed.Done():
 	case <-sources.failed.Done():
 	case <-requests.failed.Done():
 	}
 	s.stopping.Store(true)
-	err := sources.Stop()
+	// From here on emits are refused, and what was accepted has been handed to the sessions, which write it before they end.
+	err := errors.Join(sources.Stop(), fanOut.Stop())
 	s.endSessions()
 	endRequests(web)
 	err = errors.Join(err, requests.Stop(), s.closeRedis())
 	s.authorizer.Close() // after what its questions are put to: so they end now
-	return errors.Join(err, core.Stop())
+	return errors.Join(err, sockets.Stop())
 }
 
 // endSessions ends the sessions within the grace time, and takes no new ones. Requests are still answered: on long-polling they bring the last packets.

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"context"
-
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ws-emit/ws-emit/emitter"
@@ -12,17 +10,6 @@ import (
 
 // clusterSink takes what only this node sees. Until nodes have a bus of their own it is the local sink.
 func (s *Server) clusterSink() emitter.Sink { return s }
-
-// requestSink is the sink of POST /emit: the cluster's, until the server stops.
-type requestSink struct{ server *Server }
-
-// Emit implements emitter.Sink.
-func (r requestSink) Emit(ctx context.Context, batch []emitter.Message) (emitter.Receipt, error) {
-	if r.server.stopping.Load() {
-		return emitter.Receipt{}, emitter.ErrClosed
-	}
-	return r.server.clusterSink().Emit(ctx, batch)
-}
 
 // sinkOf is the sink that a source needs.
 func (s *Server) sinkOf(src emitter.Source) emitter.Sink {

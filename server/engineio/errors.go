@@ -3,6 +3,7 @@ package engineio
 import (
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/ws-emit/ws-emit/server/internal/conn"
 )
@@ -53,6 +54,7 @@ var (
 // refuse answers a request with an error.
 func (s *Server) refuse(w http.ResponseWriter, e *Error) {
 	s.cfg.Metrics.Refused(e.Reason)
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout + s.cfg.BodyTimeout)) // what is left of a body is read first
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")

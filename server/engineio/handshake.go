@@ -56,6 +56,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	transport, sid := Transport(q.Get("transport")), q.Get("sid")
 	switch {
+	case r.Method == http.MethodGet && r.ContentLength != 0: // it could come very slowly, and would be read before an answer is written
+		w.Header().Set("Connection", "close")
+		s.refuse(w, ErrBadRequest)
 	case !slices.Contains(s.cfg.Transports, transport):
 		s.refuse(w, ErrUnknownTransport)
 	case q.Get("EIO") != version:

@@ -66,6 +66,7 @@ type sessions Server
 type client struct {
 	decoder Decoder
 	sockets []*Socket // few: one for each namespace
+	data    any       // of the Handler
 }
 
 // Open implements engineio.Handler.
@@ -138,7 +139,7 @@ func (s *sessions) connect(session *engineio.Session, c *client, p Packet) {
 		session.Send(frame.One(EncodeConnectError(p.Namespace, "Invalid namespace")))
 		return
 	}
-	socket := &Socket{session: session, id: newID(s.cfg.NodeID), namespace: p.Namespace}
+	socket := &Socket{session: session, client: c, id: newID(s.cfg.NodeID), namespace: p.Namespace}
 	var auth json.RawMessage
 	if len(p.Data) > 0 {
 		auth = p.Data

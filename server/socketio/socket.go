@@ -15,6 +15,7 @@ type Socket struct {
 	Data any
 
 	session   *engineio.Session
+	client    *client
 	id        string
 	namespace string
 }
@@ -27,6 +28,9 @@ func (s *Socket) Namespace() string { return s.namespace }
 
 // Session is the session that it is part of. Frames are sent to it.
 func (s *Socket) Session() *engineio.Session { return s.session }
+
+// SessionData belongs to the Handler, and is one for all sockets of a session, also those that come after the others have disconnected.
+func (s *Socket) SessionData() *any { return &s.client.data }
 
 // AckFrame encodes the answer to an event; nil if the client did not ask for one.
 func (s *Socket) AckFrame(e Event, args ...json.RawMessage) *frame.Frame {
