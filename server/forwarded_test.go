@@ -114,7 +114,11 @@ func TestForwardedFor(t *testing.T) {
 			}
 			for _, f := range c.same {
 				// Where turns come up as fast as this machine takes them, they are not used up at once.
-				if !n.guess(t, f...) && !n.guess(t, f...) && !n.guess(t, f...) {
+				limited := false
+				for range 3 {
+					limited = limited || n.guess(t, f...)
+				}
+				if !limited {
 					t.Errorf("%q, which is the guesser, was not limited", f)
 				}
 			}

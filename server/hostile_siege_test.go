@@ -227,7 +227,6 @@ func (s *siege) metric(t *testing.T, name string) float64 {
 type slowClients struct {
 	mu   sync.Mutex // guards the following
 	left map[net.Conn]string
-	end  func()
 }
 
 // slowClients begins count connections of each kind. Their bytes are written until the test ends.

@@ -339,7 +339,7 @@ func (w *wire) say(packets ...string) error {
 
 // hear returns the next packet in the form of a payload; a close frame is an error.
 func (w *wire) hear() (string, error) {
-	f, err := ws.ReadFrame(w.r)
+	f, err := readFrame(w.r)
 	switch {
 	case err != nil:
 		return "", err
@@ -540,4 +540,18 @@ func each(n, atATime int, f func(i int) error) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// readFrame reads one frame from the server, which is trusted to be of a sensible length.
+func readFrame(r io.Reader) (ws.Frame, error) {
+	h, err := ws.ReadHeader(r)
+	if err != nil {
+		return ws.Frame{}, err
+	}
+	if h.Length > 64<<20 {
+		return ws.Frame{}, fmt.Errorf("a frame of %d bytes", h.Length)
+	}
+	f := ws.Frame{Header: h, Payload: make([]byte, h.Length)}
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
 }

@@ -143,7 +143,7 @@ func bare(t testing.TB, addr string) net.Conn {
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatal(err, resp)
 	}
-	if f, err := ws.ReadFrame(r); err != nil || f.Header.OpCode != ws.OpText {
+	if f, err := readFrame(r); err != nil || f.Header.OpCode != ws.OpText {
 		t.Fatal(err)
 	}
 	return nc

@@ -27,7 +27,7 @@ func TestClose(t *testing.T) {
 	m.wantAlive()
 	var got inOrder
 	for range sent {
-		f, err := ws.ReadFrame(m.r)
+		f, err := readFrame(m.r)
 		if !got.check(t, f, err) {
 			return
 		}

@@ -174,7 +174,7 @@ func (m *member) wantAlive() {
 // read returns the next frame that the peer gets.
 func (m *member) read() ws.Frame {
 	m.t.Helper()
-	f, err := ws.ReadFrame(m.r)
+	f, err := readFrame(m.r)
 	if err != nil {
 		m.t.Fatalf("read: %v", err)
 	}
@@ -190,7 +190,7 @@ func (m *member) want(op ws.OpCode, payload string) {
 
 func (m *member) wantEOF() {
 	m.t.Helper()
-	if f, err := ws.ReadFrame(m.r); err != io.EOF {
+	if f, err := readFrame(m.r); err != io.EOF {
 		m.t.Fatalf("got %v %.60q and %v, want EOF", f.Header.OpCode, f.Payload, err)
 	}
 }
@@ -268,4 +268,18 @@ func (o *inOrder) check(t testing.TB, f ws.Frame, err error) bool {
 	}
 	o.next[sender]++
 	return true
+}
+
+// readFrame reads one frame from the server, which is trusted to be of a sensible length.
+func readFrame(r io.Reader) (ws.Frame, error) {
+	h, err := ws.ReadHeader(r)
+	if err != nil {
+		return ws.Frame{}, err
+	}
+	if h.Length > 64<<20 {
+		return ws.Frame{}, fmt.Errorf("a frame of %d bytes", h.Length)
+	}
+	f := ws.Frame{Header: h, Payload: make([]byte, h.Length)}
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
 }

@@ -115,7 +115,7 @@ func TestTLSProgressKeepsAlive(t *testing.T) {
 		}
 		var got inOrder
 		for range messages {
-			f, err := ws.ReadFrame(m.r)
+			f, err := readFrame(m.r)
 			if !got.check(t, f, err) {
 				return
 			}

@@ -70,7 +70,7 @@ func TestSendInOrder(t *testing.T) {
 			m.r = bufio.NewReader(&bursts{m.peer, rand.New(rand.NewPCG(4, 4))})
 			var got inOrder
 			for range senders * messages {
-				f, err := ws.ReadFrame(m.r)
+				f, err := readFrame(m.r)
 				if !got.check(t, f, err) {
 					break
 				}
@@ -113,7 +113,7 @@ func TestSendStuckInTheMiddle(t *testing.T) {
 	}
 	var got inOrder
 	for range 201 {
-		f, err := ws.ReadFrame(m.r)
+		f, err := readFrame(m.r)
 		if !got.check(t, f, err) {
 			return
 		}
@@ -127,7 +127,7 @@ func TestSendDirectAgain(t *testing.T) {
 	m := tcp(t, start(t, cfg), nil)
 	var got inOrder
 	for range m.stuck() {
-		f, err := ws.ReadFrame(m.r)
+		f, err := readFrame(m.r)
 		if !got.check(t, f, err) {
 			return
 		}
@@ -156,7 +156,7 @@ func TestSendRunStuckInTheMiddle(t *testing.T) {
 	}
 	var got inOrder
 	for range messages {
-		f, err := ws.ReadFrame(m.r)
+		f, err := readFrame(m.r)
 		if !got.check(t, f, err) {
 			return
 		}
