@@ -94,6 +94,11 @@ func TestMessagesInsteadOfPongs(t *testing.T) {
 	c.wantHear("2")
 	for c.conn.Reason() == "" {
 		_ = c.wire.say("4a")
+		select {
+		case <-c.messages: // else they would be more than the fake takes
+		case why := <-c.closed:
+			c.closed <- why
+		}
 	}
 	c.wantClosed(t, ReasonPingTimeout)
 }
