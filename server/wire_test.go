@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -158,9 +159,6 @@ func (c closed) Error() string { return fmt.Sprint("closed with code ", c.code) 
 
 // frame reads the next frame.
 func (w *socketWire) frame() (op ws.OpCode, payload string, err error) {
-	if err := w.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return 0, "", err
-	}
 	h, err := ws.ReadHeader(w.br)
 	if err != nil {
 		return 0, "", err
@@ -171,7 +169,10 @@ func (w *socketWire) frame() (op ws.OpCode, payload string, err error) {
 }
 
 func (w *socketWire) read() (string, error) {
-	for {
+	if err := w.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
+	for { // PINGs do not lengthen the wait
 		op, payload, err := w.frame()
 		switch {
 		case err != nil:
@@ -230,7 +231,10 @@ func (w *pollWire) request(method string, body io.Reader) (string, error) {
 }
 
 func (w *pollWire) read() (string, error) {
-	for {
+	for began := time.Now(); ; {
+		if time.Since(began) > patience {
+			return "", os.ErrDeadlineExceeded // PINGs do not lengthen the wait
+		}
 		for len(w.queue) == 0 {
 			answer, err := w.request(http.MethodGet, nil)
 			if err != nil {
