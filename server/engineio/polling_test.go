@@ -330,7 +330,11 @@ func TestCloseByPolling(t *testing.T) {
 	t.Run("without a GET, which never comes", func(t *testing.T) {
 		c := n.client(t, polls)
 		c.say("1")
+		began := time.Now()
 		c.wantClosed(t, ReasonClient)
+		if took := time.Since(began); took > 3*goodbye {
+			t.Errorf("closed after %v", took)
+		}
 	})
 	t.Run("twice", func(t *testing.T) {
 		c := n.client(t, polls)
