@@ -259,10 +259,46 @@ func TestInvariant5_Slowloris(t *testing.T) {
 	quiet := startChild(t, server.Config{HeaderTimeout: time.Second, PingInterval: 2 * patience})
 	waiting := quiet.client(t, sioclient.Config{Transports: transports["polling"]})
 	join(t, waiting, "good", "")
+	left := map[string][]net.Conn{}
+	for name, begin := range n.slowBeginnings() {
+		conns := make([]net.Conn, scaled(100, 30))
+		parallel(t, len(conns), 32, func(i int) (err error) {
+			conns[i], err = begin()
+			return err
+		})
+		left[name] = conns
+	}
+	n.emit(t, `{"event":"still","room":"good"}`)
+	next(t, witness, "still", `[]`)
+	join(t, n.client(t, sioclient.Config{}), "good", "")
+	ended := repeat(500*time.Millisecond, func() bool {
+		for name, conns := range left {
+			if left[name] = dripInto(conns); len(left[name]) == 0 {
+				delete(left, name)
+			}
+		}
+		return len(left) == 0
+	})
+	for name, conns := range left {
+		t.Errorf("%s: %d connections have not ended", name, len(conns))
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	}
+	if !ended {
+		return
+	}
+	quiet.emit(t, `{"event":"at last","room":"good"}`)
+	next(t, waiting, "at last", `[]`)
+	n.backTo(t, before)
+}
+
+// slowBeginnings are the ways to begin something without ending it.
+func (n *node) slowBeginnings() map[string]func() (net.Conn, error) {
 	host := strings.TrimPrefix(n.url, "http://")
 	const request = " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n"
 	const body, refused = request + "Authorization: Bearer " + emitSecret + "\r\n\r\n", request + "\r\n"
-	begins := map[string]func() (net.Conn, error){
+	return map[string]func() (net.Conn, error){
 		"header": func() (net.Conn, error) {
 			return dialAndSay(n.url, "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: "+host+"\r\nX: ")
 		},
@@ -299,38 +335,6 @@ func TestInvariant5_Slowloris(t *testing.T) {
 		},
 		"no CONNECT": func() (net.Conn, error) { return dialSocket(n.url, "") },
 	}
-	left := map[string][]net.Conn{}
-	for name, begin := range begins {
-		conns := make([]net.Conn, scaled(100, 30))
-		parallel(t, len(conns), 32, func(i int) (err error) {
-			conns[i], err = begin()
-			return err
-		})
-		left[name] = conns
-	}
-	n.emit(t, `{"event":"still","room":"good"}`)
-	next(t, witness, "still", `[]`)
-	join(t, n.client(t, sioclient.Config{}), "good", "")
-	ended := repeat(500*time.Millisecond, func() bool {
-		for name, conns := range left {
-			if left[name] = dripInto(conns); len(left[name]) == 0 {
-				delete(left, name)
-			}
-		}
-		return len(left) == 0
-	})
-	for name, conns := range left {
-		t.Errorf("%s: %d connections have not ended", name, len(conns))
-		for _, c := range conns {
-			_ = c.Close()
-		}
-	}
-	if !ended {
-		return
-	}
-	quiet.emit(t, `{"event":"at last","room":"good"}`)
-	next(t, waiting, "at last", `[]`)
-	n.backTo(t, before)
 }
 
 // dripInto writes one more byte, which keeps a naive timeout from passing, and returns those connections that take it.

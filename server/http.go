@@ -24,8 +24,8 @@ const (
 	writeDeadline = time.Minute
 )
 
-// Handler returns the handler of all paths, for programs that serve it themselves; Run serves it otherwise. Their http.Server should bound how long requests
-// may take to arrive (ReadTimeout; a GET of long-polling and a WebSocket may last longer).
+// Handler returns the handler of all paths, for programs that serve it on listeners of their own too. Run must be running, which also listens on Config.Address. Their
+// http.Server should bound how long requests may take to arrive (ReadTimeout; a GET of long-polling and a WebSocket may last longer).
 //
 //	<Path>              Engine.IO and Socket.IO
 //	<Path>socket.io.js  the browser client, and its variants
@@ -36,8 +36,7 @@ const (
 func (s *Server) Handler() http.Handler { return s.handler }
 
 func (s *Server) newHandler() http.Handler {
-	mux := http.NewServeMux() // of what answers at once
-	all := http.NewServeMux()
+	mux := http.NewServeMux()
 	protocol := s.onlyAccepted(s.sockets)
 	bundle := newBundle()
 	endpoint := s.cors(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,13 +44,12 @@ func (s *Server) newHandler() http.Handler {
 		case file == "", file == strings.TrimSuffix(s.cfg.Path, "/"):
 			protocol.ServeHTTP(w, r)
 		default:
-			setWriteDeadline(w)
 			bundle.serve(w, r, file)
 		}
 	}))
-	all.Handle(s.cfg.Path, endpoint)
-	all.Handle(strings.TrimSuffix(s.cfg.Path, "/"), endpoint) // clients can be told to leave the slash out
-	all.Handle("/emit", emitter.NewHandler(emitter.HTTPConfig{
+	mux.Handle(s.cfg.Path, endpoint)
+	mux.Handle(strings.TrimSuffix(s.cfg.Path, "/"), endpoint) // clients can be told to leave the slash out
+	mux.Handle("/emit", emitter.NewHandler(emitter.HTTPConfig{
 		Secret:     s.cfg.EmitSecret,
 		Sink:       counting{s.clusterSink(), s, "http"},
 		Limits:     s.limits(),
@@ -67,16 +65,15 @@ func (s *Server) newHandler() http.Handler {
 	if s.cfg.Gatherer != nil {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{}))
 	}
-	all.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		setWriteDeadline(w)
-		mux.ServeHTTP(w, r)
-	}))
-	return all
+	return withWriteDeadline(mux)
 }
 
-// setWriteDeadline bounds how long an answer may take to be read. The protocol and /emit have deadlines of their own: they may wait first.
-func setWriteDeadline(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeDeadline)) // where there is none to set, nothing is slow
+// withWriteDeadline bounds how long every answer may take to be read. What waits before it answers, a GET of long-polling and POST /emit, sets it anew.
+func withWriteDeadline(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeDeadline)) // where there is none to set, nothing is slow
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) limits() emitter.Limits {

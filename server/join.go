@@ -33,7 +33,11 @@ func (s *Server) Connect(k *socketio.Socket, _ json.RawMessage, reply *frame.Fra
 
 // Disconnect implements socketio.Handler.
 func (s *Server) Disconnect(k *socketio.Socket, why engineio.CloseReason) {
-	k.Data.(*member).Gone()
+	if m := k.Data.(*member); why == engineio.ReasonClient {
+		m.Quit()
+	} else {
+		m.Gone()
+	}
 	s.debug("disconnected", k, slog.String("reason", string(why)))
 }
 

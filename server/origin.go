@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -38,7 +39,19 @@ func (o origins) accepts(r *http.Request) bool {
 		return true
 	}
 	u, err := url.Parse(sent[0])
-	return err == nil && u.Host != "" && u.Host == r.Host // the page comes from here
+	return err == nil && u.Host != "" && withPort(u.Host, u.Scheme) == withPort(r.Host, u.Scheme) // the page comes from here
+}
+
+// withPort writes out the port of a host: browsers leave out that of the scheme, some proxies do not.
+func withPort(host, scheme string) string {
+	host = strings.ToLower(host)
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return host
+	}
+	if scheme == "https" {
+		return host + ":443"
+	}
+	return host + ":80"
 }
 
 // cors adds the headers that let pages of accepted origins read what they get.

@@ -29,36 +29,38 @@ func (n *node) fetch(t testing.TB, method, path string, header http.Header) *htt
 	return res
 }
 
+const same = "same" // stands for the origin of the server itself
+
+// originCases are which Origin headers are accepted and which are not.
+var originCases = map[string]struct {
+	cfg                server.Config
+	accepted, rejected [][]string
+}{
+	"listed": {
+		server.Config{Origins: []string{"http://a.example", "https://b.example:8443"}},
+		[][]string{{}, {"http://a.example"}, {"https://b.example:8443"}, {same}},
+		[][]string{
+			{"null"}, {"*"}, {""}, {"https://a.example"}, {"http://a.example:80"}, {"http://a.example/"}, {"http://a.example.evil"}, {"http://sub.a.example"},
+			{"HTTP://A.EXAMPLE"}, {"https://b.example"}, {"http://evil"}, {"a.example"}, {"http://a.example", "http://a.example"},
+			{"http://evil", "http://a.example"}, {"http://a.example", "http://evil"}, {"http://a.example http://evil"}, {"http://a.example, http://evil"},
+			{"http://\xff"}, {"http://127.0.0.1"}, {"http://evil@a.example"}, {"http://[::1"}, {"http://"}, {"//"},
+		},
+	},
+	"any": {
+		server.Config{Origins: []string{"*"}},
+		[][]string{{}, {"http://a.example"}, {"http://evil"}, {"null"}, {same}},
+		[][]string{{"http://a", "http://b"}},
+	},
+	"default": {
+		server.Config{},
+		[][]string{{}, {"http://localhost:7788"}, {same}},
+		[][]string{{"http://127.0.0.1:7788"}, {"http://localhost"}, {"null"}},
+	},
+}
+
 // From which web sites a browser may connect: the same for long-polling and for WebSocket, which is not subject to CORS.
 func TestOrigins(t *testing.T) {
-	two := server.Config{Origins: []string{"http://a.example", "https://b.example:8443"}}
-	every := server.Config{Origins: []string{"*"}}
-	const same = "same" // stands for the origin of the server itself
-	for name, c := range map[string]struct {
-		cfg                server.Config
-		accepted, rejected [][]string
-	}{
-		"listed": {
-			two,
-			[][]string{{}, {"http://a.example"}, {"https://b.example:8443"}, {same}},
-			[][]string{
-				{"null"}, {"*"}, {""}, {"https://a.example"}, {"http://a.example:80"}, {"http://a.example/"}, {"http://a.example.evil"}, {"http://sub.a.example"},
-				{"HTTP://A.EXAMPLE"}, {"https://b.example"}, {"http://evil"}, {"a.example"}, {"http://a.example", "http://a.example"},
-				{"http://evil", "http://a.example"}, {"http://a.example", "http://evil"}, {"http://a.example http://evil"}, {"http://a.example, http://evil"},
-				{"http://\xff"}, {"http://127.0.0.1"}, {"http://evil@a.example"}, {"http://[::1"}, {"http://"}, {"//"},
-			},
-		},
-		"any": {
-			every,
-			[][]string{{}, {"http://a.example"}, {"http://evil"}, {"null"}, {same}},
-			[][]string{{"http://a", "http://b"}},
-		},
-		"default": {
-			server.Config{},
-			[][]string{{}, {"http://localhost:7788"}, {same}},
-			[][]string{{"http://127.0.0.1:7788"}, {"http://localhost"}, {"null"}},
-		},
-	} {
+	for name, c := range originCases {
 		t.Run(name, func(t *testing.T) {
 			registry := prometheus.NewRegistry()
 			c.cfg.Registerer = registry

@@ -168,7 +168,7 @@ func TestRedisStops(t *testing.T) {
 		next(t, c, "e", `[]`)
 		join(t, n.client(t, sioclient.Config{}), room, "")
 	}
-	if got := n.get(t, "/readyz"); got != "503 redis: redisbus: not connected to redis\n" {
+	if got := n.get(t, "/readyz"); got != notConnected {
 		t.Errorf("/readyz while Redis is away: %s", got)
 	}
 	r.signal(syscall.SIGCONT)
@@ -315,9 +315,10 @@ func TestInvariant3_WhileAJoinWaits(t *testing.T) {
 	}
 }
 
-// When the server is ready, where Redis is used, where it is not, and where it is used once it is there.
+const notConnected = "503 redis: redisbus: not connected to redis\n"
+
+// When the server is ready, where Redis is used and where it is not.
 func TestReadiness(t *testing.T) {
-	const notConnected = "503 redis: redisbus: not connected to redis\n"
 	t.Run("none", func(t *testing.T) {
 		n := start(t, server.Config{})
 		if got := n.get(t, "/readyz"); got != "200 ok\n" {
@@ -340,43 +341,45 @@ func TestReadiness(t *testing.T) {
 			t.Error(got)
 		}
 	})
-	t.Run("by default", func(t *testing.T) {
-		r := newRedis(t)
-		seen := &transcript{}
-		n := startWithDefaultRedis(t, server.Config{Logger: slog.New(slog.NewTextHandler(seen, nil))}, r)
-		if got := n.get(t, "/readyz"); got != "200 ok\n" {
-			t.Errorf("before it is there: %s", got)
+}
+
+// Where no Redis is configured, secrets are in memory until there is one; then it is used, and required.
+func TestReadiness_ByDefault(t *testing.T) {
+	r := newRedis(t)
+	seen := &transcript{}
+	n := startWithDefaultRedis(t, server.Config{Logger: slog.New(slog.NewTextHandler(seen, nil))}, r)
+	if got := n.get(t, "/readyz"); got != "200 ok\n" {
+		t.Errorf("before it is there: %s", got)
+	}
+	c := n.client(t, sioclient.Config{})
+	put := func(secret string) {
+		t.Helper()
+		if status, text := n.request(t, http.MethodPut, "/roomspaces/dir", emitSecret, "text/plain", secret); status != http.StatusNoContent {
+			t.Fatalf("PUT: %d %s", status, text)
 		}
-		c := n.client(t, sioclient.Config{})
-		put := func(secret string) {
-			t.Helper()
-			if status, text := n.request(t, http.MethodPut, "/roomspaces/dir", emitSecret, "text/plain", secret); status != http.StatusNoContent {
-				t.Fatalf("PUT: %d %s", status, text)
-			}
-		}
-		put("S1")
-		join(t, c, "dir::a", "S1")
-		const dropped = "those in memory are dropped"
-		if strings.Contains(seen.String(), dropped) {
-			t.Error("told of Redis before it is there")
-		}
-		r.start()
-		until(t, "it is used", func() bool { return joinError(t, c, "dir::b", "S1") == "denied" })
-		put("S2")
-		join(t, c, "dir::b", "S2")
-		if got, err := r.client().Get(soon(t), "ws-emit::secret::dir").Result(); err != nil || got != "S2" {
-			t.Errorf("in Redis: %q, %v", got, err)
-		}
-		r.publish("ws-emit", `{"event":"e","room":"dir::a"}`)
-		next(t, c, "e", `[]`)
-		n.ready(t)
-		r.kill()
-		until(t, "not ready, as it is required now", func() bool { return n.get(t, "/readyz") == notConnected })
-		until(t, "joins to spaces are unavailable", func() bool { return joinError(t, c, "dir::c", "S2") == "unavailable" })
-		if got := strings.Count(seen.String(), dropped); got != 1 {
-			t.Errorf("told of the dropped secrets %d times:\n%s", got, seen)
-		}
-	})
+	}
+	put("S1")
+	join(t, c, "dir::a", "S1")
+	const dropped = "those in memory are dropped"
+	if strings.Contains(seen.String(), dropped) {
+		t.Error("told of Redis before it is there")
+	}
+	r.start()
+	until(t, "it is used", func() bool { return joinError(t, c, "dir::b", "S1") == "denied" })
+	put("S2")
+	join(t, c, "dir::b", "S2")
+	if got, err := r.client().Get(soon(t), "ws-emit::secret::dir").Result(); err != nil || got != "S2" {
+		t.Errorf("in Redis: %q, %v", got, err)
+	}
+	r.publish("ws-emit", `{"event":"e","room":"dir::a"}`)
+	next(t, c, "e", `[]`)
+	n.ready(t)
+	r.kill()
+	until(t, "not ready, as it is required now", func() bool { return n.get(t, "/readyz") == notConnected })
+	until(t, "joins to spaces are unavailable", func() bool { return joinError(t, c, "dir::c", "S2") == "unavailable" })
+	if got := strings.Count(seen.String(), dropped); got != 1 {
+		t.Errorf("told of the dropped secrets %d times:\n%s", got, seen)
+	}
 }
 
 // startWithDefaultRedis starts a server without a configured Redis, which tries this one.

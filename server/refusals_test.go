@@ -14,6 +14,47 @@ import (
 	"github.com/ws-emit/ws-emit/server/sioclient"
 )
 
+// longRoom is as long as the name of a room may be.
+var longRoom = strings.Repeat("x", 255)
+
+// joins are what a client asks one after the other, what it is told, and the result that is counted. It may be in three rooms.
+var joins = []struct{ args, answer, counted string }{
+	{`"join","a"`, `{"ok":true,"room":"a"}`, "public"},
+	{`"join",{"room":"a"}`, `{"ok":true,"room":"a"}`, "public"},
+	{`"join",{"room":"a:b","secret":"not looked at"}`, `{"ok":true,"room":"a:b"}`, "public"},
+	{`"leave","a:b"`, `{"ok":true,"room":"a:b"}`, ""},
+	{`"leave",{"room":"nothing to leave"}`, `{"ok":true,"room":"nothing to leave"}`, ""},
+	{`"leave","~nobody"`, `{"ok":true,"room":"~nobody"}`, ""},
+	{`"join","` + longRoom + `"`, `{"ok":true,"room":"` + longRoom + `"}`, "public"},
+	{`"join","` + longRoom + `y"`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
+	{`"join",{"room":"s::1","secret":"S"}`, `{"ok":true,"room":"s::1"}`, "ok"},
+	{`"join",{"room":"s::1::2","secret":"S"}`, `{"ok":false,"room":"s::1::2","error":"limit"}`, "ok"}, // the secret is right, but it is the fourth room
+	{`"join","d"`, `{"ok":false,"room":"d","error":"limit"}`, "public"},
+	{`"join","a"`, `{"ok":true,"room":"a"}`, "public"}, // is in it
+	{`"join",{"room":"s::2","secret":"T"}`, `{"ok":false,"room":"s::2","error":"denied"}`, "denied"},
+	{`"join",{"room":"s::2"}`, `{"ok":false,"room":"s::2","error":"denied"}`, "denied"},
+	{`"join",{"room":"s::2","secret":""}`, `{"ok":false,"room":"s::2","error":"denied"}`, "denied"},
+	{`"join",{"room":"s::2","secret":{"S":"S"}}`, `{"ok":false,"room":"s::2","error":"denied"}`, "denied"},
+	{`"join","s::2"`, `{"ok":false,"room":"s::2","error":"denied"}`, "denied"},
+	{`"join",{"room":"none::2","secret":"S"}`, `{"ok":false,"room":"none::2","error":"denied"}`, "denied"},
+	{`"join",""`, `{"ok":false,"room":"","error":"invalid"}`, "invalid"},
+	{`"join","::2"`, `{"ok":false,"room":"::2","error":"invalid"}`, "invalid"},
+	{`"join","~2"`, `{"ok":false,"room":"~2","error":"invalid"}`, "invalid"},
+	{`"join","~u::2"`, `{"ok":false,"room":"~u::2","error":"invalid"}`, "invalid"},
+	{`"join",7`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
+	{`"join",null`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
+	{`"join"`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
+	{`"join",["a"]`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
+	{`"join",{"ROOM":"a"}`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
+	{`"join",{"room":["a"]}`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
+	{`"join",{"room":"\ud800"}`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"}, // half of a surrogate pair is not UTF-8
+	{`"join","\udc00x"`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
+	{` "join" , { "room" : "a" , "more" : [1] } , 2 `, `{"ok":true,"room":"a"}`, "public"},
+	{`"leave"`, `{"ok":false,"room":null,"error":"invalid"}`, ""},
+	{`"leave",false`, `{"ok":false,"room":null,"error":"invalid"}`, ""},
+	{`"leave","` + longRoom + `y"`, `{"ok":false,"room":null,"error":"invalid"}`, ""},
+}
+
 // What a client is told of a join or leave, on the wire, and what is counted.
 func TestInvariant7_JoinsAreAnswered(t *testing.T) {
 	registry := prometheus.NewRegistry()
@@ -25,43 +66,7 @@ func TestInvariant7_JoinsAreAnswered(t *testing.T) {
 	if err := connect(w); err != nil {
 		t.Fatal(err)
 	}
-	long := strings.Repeat("x", 255)
-	for _, c := range []struct{ args, answer, counted string }{
-		{`"join","a"`, `{"ok":true,"room":"a"}`, "public"},
-		{`"join",{"room":"a"}`, `{"ok":true,"room":"a"}`, "public"},
-		{`"join",{"room":"a:b","secret":"not looked at"}`, `{"ok":true,"room":"a:b"}`, "public"},
-		{`"leave","a:b"`, `{"ok":true,"room":"a:b"}`, ""},
-		{`"leave",{"room":"nothing to leave"}`, `{"ok":true,"room":"nothing to leave"}`, ""},
-		{`"leave","~nobody"`, `{"ok":true,"room":"~nobody"}`, ""},
-		{`"join","` + long + `"`, `{"ok":true,"room":"` + long + `"}`, "public"},
-		{`"join","` + long + `y"`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
-		{`"join",{"room":"s::1","secret":"S"}`, `{"ok":true,"room":"s::1"}`, "ok"},
-		{`"join",{"room":"s::1::2","secret":"S"}`, `{"ok":false,"room":"s::1::2","error":"limit"}`, "ok"}, // the secret is right, but it is the fourth room
-		{`"join","d"`, `{"ok":false,"room":"d","error":"limit"}`, "public"},
-		{`"join","a"`, `{"ok":true,"room":"a"}`, "public"}, // is in it
-		{`"join",{"room":"s::2","secret":"T"}`, `{"ok":false,"room":"s::2","error":"denied"}`, "denied"},
-		{`"join",{"room":"s::2"}`, `{"ok":false,"room":"s::2","error":"denied"}`, "denied"},
-		{`"join",{"room":"s::2","secret":""}`, `{"ok":false,"room":"s::2","error":"denied"}`, "denied"},
-		{`"join",{"room":"s::2","secret":{"S":"S"}}`, `{"ok":false,"room":"s::2","error":"denied"}`, "denied"},
-		{`"join","s::2"`, `{"ok":false,"room":"s::2","error":"denied"}`, "denied"},
-		{`"join",{"room":"none::2","secret":"S"}`, `{"ok":false,"room":"none::2","error":"denied"}`, "denied"},
-		{`"join",""`, `{"ok":false,"room":"","error":"invalid"}`, "invalid"},
-		{`"join","::2"`, `{"ok":false,"room":"::2","error":"invalid"}`, "invalid"},
-		{`"join","~2"`, `{"ok":false,"room":"~2","error":"invalid"}`, "invalid"},
-		{`"join","~u::2"`, `{"ok":false,"room":"~u::2","error":"invalid"}`, "invalid"},
-		{`"join",7`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
-		{`"join",null`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
-		{`"join"`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
-		{`"join",["a"]`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
-		{`"join",{"ROOM":"a"}`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
-		{`"join",{"room":["a"]}`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
-		{`"join",{"room":"\ud800"}`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"}, // half of a surrogate pair is not UTF-8
-		{`"join","\udc00x"`, `{"ok":false,"room":null,"error":"invalid"}`, "invalid"},
-		{` "join" , { "room" : "a" , "more" : [1] } , 2 `, `{"ok":true,"room":"a"}`, "public"},
-		{`"leave"`, `{"ok":false,"room":null,"error":"invalid"}`, ""},
-		{`"leave",false`, `{"ok":false,"room":null,"error":"invalid"}`, ""},
-		{`"leave","` + long + `y"`, `{"ok":false,"room":null,"error":"invalid"}`, ""},
-	} {
+	for _, c := range joins {
 		before := metrics(t, registry)
 		if err := w.write(`421[` + c.args + `]`); err != nil {
 			t.Fatal(err)

@@ -102,3 +102,107 @@ func TestEmitterAndCodecAgree(t *testing.T) {
 		t.Errorf("the emitter takes %d attachments, the codec %d", emitter.MaxAttachments, socketio.MaxAttachments)
 	}
 }
+
+// A client that connects and disconnects as fast as it can waits for the hub, as with any other packet: it cannot fill its queue, and others get their turn.
+func TestReconnectingIsNoFlood(t *testing.T) {
+	n := start(t, server.Config{})
+	good := n.client(t, sioclient.Config{})
+	join(t, good, "a", "")
+	var flood []wire
+	for range 8 {
+		w := openWire(t, n.url, sioclient.TransportWebSocket)
+		flood = append(flood, w)
+		go func() { // ends with the connection
+			again := strings.Repeat("40 41 ", 500)
+			for w.write(strings.Fields(again)...) == nil {
+			}
+		}()
+		go func() {
+			for {
+				if _, err := w.read(); err != nil {
+					return
+				}
+			}
+		}()
+	}
+	for i := range 200 {
+		n.emit(t, fmt.Sprintf(`{"event":"e","room":"a","data":%d}`, i))
+		next(t, good, "e", fmt.Sprintf("[%d]", i))
+		if queued := n.Queued(); queued > 1000 {
+			t.Fatalf("%d entries wait for the hub", queued)
+		}
+	}
+	for _, w := range flood {
+		w.close()
+	}
+}
+
+// Some proxies write out the port of a host, or its capitals, which browsers do not do in Origin.
+func TestSameOriginBehindAProxy(t *testing.T) {
+	n := start(t, server.Config{})
+	for _, c := range []struct {
+		origin, host string
+		want         int
+	}{
+		{"http://a.example", "a.example:80", http.StatusOK},
+		{"https://a.example", "A.example:443", http.StatusOK},
+		{"https://a.example", "a.example", http.StatusOK},
+		{"http://a.example", "a.example:8080", http.StatusBadRequest},
+		{"https://a.example", "a.example:80", http.StatusBadRequest},
+		{"http://b.example", "a.example:80", http.StatusBadRequest},
+	} {
+		req, err := http.NewRequestWithContext(soon(t), http.MethodGet, n.url+"/socket.io/?EIO=4&transport=polling", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = c.host
+		req.Header.Set("Origin", c.origin)
+		if status, text := do(t, req); status != c.want {
+			t.Errorf("%s on %s: %d %s", c.origin, c.host, status, text)
+		}
+	}
+}
+
+// The Python client ends the connection when an answer of long-polling has more than 16 packets.
+func TestPythonClientsGetFewPacketsAtOnce(t *testing.T) {
+	n := start(t, server.Config{})
+	for agent, most := range map[string]int{"python-requests/2.32.3": 16, "Python/3.11 aiohttp/3.10": 16, "Mozilla/5.0": 1000} {
+		w := newPollWire(n.url)
+		t.Cleanup(w.close)
+		if _, err := expect(w, "0{"); err != nil {
+			t.Fatal(err)
+		}
+		if err := connect(w); err != nil {
+			t.Fatal(err)
+		}
+		batch := make([]emitter.Message, 100)
+		for i := range batch {
+			batch[i] = emitter.Message{Namespace: "/", Event: fmt.Sprint("e", i)}
+		}
+		receipt, err := n.Emit(soon(t), batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := receipt.Receivers(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+		for seen := 0; seen < len(batch); {
+			req, err := http.NewRequestWithContext(soon(t), http.MethodGet, w.url, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("User-Agent", agent)
+			status, text := do(t, req)
+			packets := strings.Split(text, "\x1e")
+			if status != http.StatusOK || len(packets) > most {
+				t.Fatalf("%s: %d with %d packets", agent, status, len(packets))
+			}
+			for _, p := range packets {
+				if p != fmt.Sprintf(`42["e%d"]`, seen) {
+					t.Fatalf("%s: got %s after %d", agent, p, seen)
+				}
+				seen++
+			}
+		}
+	}
+}

@@ -52,65 +52,68 @@ func run(t testing.TB, cfg server.Config) (n *node, stop func() error) {
 	return &node{s, "http://" + s.Addr().String()}, stop
 }
 
+// engagements are what clients and backends may be in the middle of when the server is to stop.
+var engagements = map[string]func(t *testing.T, n *node){
+	"nobody":       func(*testing.T, *node) {},
+	"idle clients": idleClients,
+	"silent connections": func(t *testing.T, n *node) {
+		say(t, n, "")
+		say(t, n, "GET /socket.io/?EIO=4&tr")
+		say(t, n, "POST /emit HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+emitSecret+"\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+		w := openWire(t, n.url, sioclient.TransportPolling).(*pollWire)
+		say(t, n, "POST /socket.io/?EIO=4&transport=polling&sid="+w.sid+" HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n4")
+		say(t, n, strings.TrimSuffix(handshake(n.url, ""), "\r\n"))
+	},
+	"half a frame": func(t *testing.T, n *node) {
+		w := openWire(t, n.url, sioclient.TransportWebSocket).(*socketWire)
+		if _, err := io.WriteString(w, frames([]string{"40"})[:5]); err != nil {
+			t.Fatal(err)
+		}
+	},
+	"an upgrade under way": func(t *testing.T, n *node) {
+		c := n.client(t, sioclient.Config{Transports: transports["polling"]})
+		if err := c.Probe(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+	},
+	"a polling client that does not poll": func(t *testing.T, n *node) {
+		n.stuck(t, sioclient.TransportPolling, "r")
+	},
+	"a stuck reader": func(t *testing.T, n *node) {
+		n.stuck(t, sioclient.TransportWebSocket, "r")
+		for range 32 {
+			if err := n.send(message("r", "e", strings.Repeat("x", 256<<10))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	},
+	"joins that wait for Redis": func(t *testing.T, n *node) {
+		for _, transport := range []sioclient.Transport{sioclient.TransportPolling, sioclient.TransportWebSocket} {
+			w := openWire(t, n.url, transport)
+			if err := errors.Join(connect(w), w.write(`420["join",{"room":"s::a","secret":"S"}]`, `421["join","a"]`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	},
+	"joins that wait for their turn": func(t *testing.T, n *node) {
+		n.guess(t, "192.0.2.1")
+		for range 20 {
+			w, err := dialFrom(n.url, "192.0.2.1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(w.close)
+			if err := w.write(`420["join",{"room":"fixed::a","secret":"no"}]`); err != nil {
+				t.Fatal(err)
+			}
+		}
+	},
+}
+
 // However clients and backends are in the middle of something, Run returns soon after its context has ended, and leaves neither a goroutine nor a connection.
 func TestInvariant9_NothingIsLeft(t *testing.T) {
 	unanswered := blackHole(t)
-	for name, engage := range map[string]func(t *testing.T, n *node){
-		"nobody":       func(*testing.T, *node) {},
-		"idle clients": idleClients,
-		"silent connections": func(t *testing.T, n *node) {
-			say(t, n, "")
-			say(t, n, "GET /socket.io/?EIO=4&tr")
-			say(t, n, "POST /emit HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+emitSecret+"\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
-			w := openWire(t, n.url, sioclient.TransportPolling).(*pollWire)
-			say(t, n, "POST /socket.io/?EIO=4&transport=polling&sid="+w.sid+" HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n4")
-			say(t, n, strings.TrimSuffix(handshake(n.url, ""), "\r\n"))
-		},
-		"half a frame": func(t *testing.T, n *node) {
-			w := openWire(t, n.url, sioclient.TransportWebSocket).(*socketWire)
-			if _, err := io.WriteString(w, frames([]string{"40"})[:5]); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"an upgrade under way": func(t *testing.T, n *node) {
-			c := n.client(t, sioclient.Config{Transports: transports["polling"]})
-			if err := c.Probe(soon(t)); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"a polling client that does not poll": func(t *testing.T, n *node) {
-			n.stuck(t, sioclient.TransportPolling, "r")
-		},
-		"a stuck reader": func(t *testing.T, n *node) {
-			n.stuck(t, sioclient.TransportWebSocket, "r")
-			for range 32 {
-				if err := n.send(message("r", "e", strings.Repeat("x", 256<<10))); err != nil {
-					t.Fatal(err)
-				}
-			}
-		},
-		"joins that wait for Redis": func(t *testing.T, n *node) {
-			for _, transport := range []sioclient.Transport{sioclient.TransportPolling, sioclient.TransportWebSocket} {
-				w := openWire(t, n.url, transport)
-				if err := errors.Join(connect(w), w.write(`420["join",{"room":"s::a","secret":"S"}]`, `421["join","a"]`)); err != nil {
-					t.Fatal(err)
-				}
-			}
-		},
-		"joins that wait for their turn": func(t *testing.T, n *node) {
-			n.guess(t, "192.0.2.1")
-			for range 20 {
-				w, err := dialFrom(n.url, "192.0.2.1")
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(w.close)
-				if err := w.write(`420["join",{"room":"fixed::a","secret":"no"}]`); err != nil {
-					t.Fatal(err)
-				}
-			}
-		},
-	} {
+	for name, engage := range engagements {
 		t.Run(name, func(t *testing.T) {
 			ignore := goleak.IgnoreCurrent()
 			t.Run("", func(t *testing.T) { // so that its clients have ended

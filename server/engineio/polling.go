@@ -4,12 +4,23 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
 
 // noopAfter is how long a GET waits that comes while an upgrade is under way.
 const noopAfter = 100 * time.Millisecond
+
+// maxPackets is how many packets a client takes in one answer; 0 is any number. The Python client, python-engineio, ends the connection when there are more than 16.
+// For all others fewer packets would only mean more requests.
+func maxPackets(r *http.Request) int {
+	agent := r.UserAgent()
+	if strings.HasPrefix(agent, "python-requests/") || strings.HasPrefix(agent, "Python/") { // its blocking and its asyncio client
+		return 16
+	}
+	return 0
+}
 
 // poll serves a GET: it answers with what waits for the session, or waits until something does.
 func (s *Server) poll(w http.ResponseWriter, r *http.Request, sess *Session) {
@@ -27,6 +38,8 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request, sess *Session) {
 		finish()
 		return s.answer(w, body)
 	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // it may wait for long; answer sets another
+	limit := maxPackets(r)
 	var noop <-chan time.Time
 	if sess.isProbed() { // the client may not have heard yet that it should send no more of them
 		t := time.NewTimer(noopAfter)
@@ -34,7 +47,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request, sess *Session) {
 		noop = t.C
 	}
 	for {
-		if frames := sess.conn.Take(); frames != nil {
+		if frames := sess.conn.Take(limit); frames != nil {
 			var body []byte
 			for _, f := range frames {
 				body = f.AppendPolling(body)

@@ -96,7 +96,7 @@ func (u *upgrade) message(m conn.Message) CloseReason {
 	case m.Binary:
 		return ReasonParseError
 	case packet == string(PacketPing)+probe:
-		u.session.setProbed()
+		u.session.setProbed(u.probe)
 		u.probe.Send(frame.One(pongProbe))
 	case packet == string(PacketUpgrade) && u.session.isProbed():
 		if u.session.conn.Upgrade(u.probe) != nil {
@@ -131,10 +131,10 @@ func (s *Session) setProbe(c *conn.Conn) {
 	}
 }
 
-// setProbed makes GETs end: the client wants to leave long-polling.
-func (s *Session) setProbed() {
+// setProbed makes GETs end: the client wants to leave long-polling. The upgrade may have ended in the meantime.
+func (s *Session) setProbed(probe *conn.Conn) {
 	s.mu.Lock()
-	s.probed = true
+	s.probed = s.probe == probe
 	s.mu.Unlock()
 	s.conn.Poke()
 }

@@ -1,7 +1,9 @@
 package conn
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -157,29 +159,40 @@ func (g *Group) classify() {
 	}
 }
 
-// evict ends connections until what waits is within MaxBacklog: always the one whose oldest byte is oldest.
+// evict ends connections, the one whose oldest byte is oldest first, until what waits is well within MaxBacklog: so it has not to be done again at once, for looking at
+// all connections takes a while.
 func (g *Group) evict() {
-	if !g.evicting.TryLock() {
-		return // somebody is at it
-	}
-	defer g.evicting.Unlock()
 	for g.total.Load() > g.cfg.MaxBacklog {
-		var victim *Conn
-		var oldest time.Duration
-		for _, c := range g.listed() {
-			c.mu.Lock()
-			if c.backlog.len() > 0 && (victim == nil || c.backlog.oldest() < oldest) {
-				victim, oldest = c, c.backlog.oldest()
-			}
-			c.mu.Unlock()
+		if !g.evicting.TryLock() {
+			return // somebody is at it, and will look again
 		}
-		if victim == nil {
+		g.evictOldest(g.cfg.MaxBacklog - g.cfg.MaxBacklog/16)
+		g.evicting.Unlock()
+	}
+}
+
+func (g *Group) evictOldest(until int64) {
+	type candidate struct {
+		conn   *Conn
+		oldest time.Duration
+	}
+	var candidates []candidate
+	for _, c := range g.listed() {
+		c.mu.Lock()
+		if c.backlog.len() > 0 {
+			candidates = append(candidates, candidate{c, c.backlog.oldest()})
+		}
+		c.mu.Unlock()
+	}
+	slices.SortFunc(candidates, func(a, b candidate) int { return cmp.Compare(a.oldest, b.oldest) })
+	for _, v := range candidates {
+		if g.total.Load() <= until {
 			return
 		}
-		victim.mu.Lock()
-		if victim.backlog.len() > 0 && victim.backlog.oldest() == oldest { // else it has recovered
-			victim.endLocked(ReasonSlowConsumer)
+		v.conn.mu.Lock()
+		if v.conn.backlog.len() > 0 && v.conn.backlog.oldest() == v.oldest { // else it has recovered
+			v.conn.endLocked(ReasonSlowConsumer)
 		}
-		victim.mu.Unlock()
+		v.conn.mu.Unlock()
 	}
 }

@@ -188,7 +188,7 @@ func polled(t testing.TB, g *Group) *member {
 
 // take takes what waits, and says what it was.
 func (m *member) take() (payload string) {
-	for _, f := range m.Take() {
+	for _, f := range m.Take(0) {
 		payload = string(f.AppendPolling([]byte(payload)))
 	}
 	return payload
@@ -256,7 +256,7 @@ func TestPollingNeverFetched(t *testing.T) {
 		}, ReasonShutdown, 10 * time.Second},
 		"answer fails": {func(m *member) {
 			m.hear("4a")
-			m.Take()
+			m.Take(0)
 			m.Answered(errors.New("gone"))
 		}, ReasonTransportError, 0},
 	} {

@@ -10,19 +10,25 @@ import (
 // Wake returns a channel that holds a token when Take may have something new to say. Polling connections only.
 func (c *Conn) Wake() <-chan struct{} { return c.wake }
 
-// Take returns all frames that wait on a polling connection; it is still charged for them until Answered. It returns nothing when nothing waits, or
-// when the connection is not polling any more: Polls tells. While what was taken before has not been Answered it returns nothing either.
-func (c *Conn) Take() []*frame.Frame {
+// Take returns the frames that wait on a polling connection, but for the first one only as far as they have no more than maxPackets packets together; 0 is no limit.
+// The connection is still charged for them until Answered. It returns nothing when nothing waits, or when the connection is not polling any more: Polls tells.
+// While what was taken before has not been Answered it returns nothing either.
+func (c *Conn) Take(maxPackets int) []*frame.Frame {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != polling || c.taken > 0 || c.backlog.len() == 0 {
 		return nil
 	}
-	c.taken = c.backlog.len()
-	frames := make([]*frame.Frame, 0, c.taken)
+	frames := make([]*frame.Frame, 0, c.backlog.len())
+	packets := 0
 	for _, it := range c.backlog.items[c.backlog.head:] {
+		packets += len(it.frame.Packets())
+		if maxPackets > 0 && packets > maxPackets && len(frames) > 0 {
+			break
+		}
 		frames = append(frames, it.frame)
 	}
+	c.taken = len(frames)
 	return frames
 }
 

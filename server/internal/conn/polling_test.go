@@ -16,7 +16,7 @@ import (
 func TestTake(t *testing.T) {
 	g := start(t, testConfig())
 	m := polled(t, g)
-	if m.Take() != nil {
+	if m.Take(0) != nil {
 		t.Fatal("there is something to take")
 	}
 	m.hear("4a")
@@ -103,7 +103,7 @@ func TestUpgrade(t *testing.T) {
 			if got := <-u.heard; got != "after" {
 				t.Errorf("heard %q", got)
 			}
-			if u.Polls() || u.Take() != nil {
+			if u.Polls() || u.Take(0) != nil {
 				t.Error("it still polls")
 			}
 			_ = u.probe.peer.Close()

@@ -219,7 +219,7 @@ func TestEvictTheOldest(t *testing.T) {
 		var members []*member
 		for range 3 {
 			m := pipe(t, g, nil)
-			m.hear(numbered(0, 0, 3000))
+			m.hear(numbered(0, 0, 2900))
 			members = append(members, m)
 			<-time.After(time.Second)
 		}
@@ -228,7 +228,7 @@ func TestEvictTheOldest(t *testing.T) {
 			for _, alive := range members[i:] {
 				alive.wantAlive()
 			}
-			last.hear(numbered(0, i, 3000))
+			last.hear(numbered(0, i, 2900))
 			m.wantReason(ReasonSlowConsumer)
 		}
 		last.wantAlive()

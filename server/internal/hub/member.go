@@ -72,6 +72,14 @@ func (m *Member) Gone() {
 	}
 }
 
+// Quit is Gone for a client that leaves and goes on with its connection: it waits for its turn, as the other entries do, so that it cannot connect and leave faster
+// than the shard follows.
+func (m *Member) Quit() {
+	m.turn.Lock()
+	m.turn.Unlock() //nolint:staticcheck // to have waited is all
+	m.Gone()
+}
+
 // push queues an entry when the one before it has been handled.
 func (m *Member) push(e entry) {
 	if m.left.Load() {
