@@ -415,3 +415,41 @@ func TestMemberSize(t *testing.T) {
 		t.Errorf("a member has %d bytes", got)
 	}
 }
+
+// Quit waits until the entry before it has been handled; Gone does not.
+func TestQuitWaitsForItsTurn(t *testing.T) {
+	h, err := hub.New(hub.Config{Shards: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := h.NewMember(sendFunc(func(*frame.Run) bool { return true }), "/", "~s", 0)
+	m.Connect(nil) // nobody handles it yet
+	quit := make(chan struct{})
+	go func() {
+		m.Quit()
+		close(quit)
+	}()
+	if queued := h.Stats().Queued; queued != 1 {
+		t.Errorf("%d entries are queued", queued)
+	}
+	select {
+	case <-quit:
+		t.Error("it did not wait")
+	default:
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- h.Run(ctx) }()
+	<-quit
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if members := h.Stats().Members; members != 0 {
+		t.Errorf("%d members are left", members)
+	}
+}
+
+type sendFunc func(*frame.Run) bool
+
+func (f sendFunc) Send(r *frame.Run) bool { return f(r) }

@@ -76,7 +76,7 @@ func (m *Member) Gone() {
 // than the shard follows.
 func (m *Member) Quit() {
 	m.turn.Lock()
-	m.turn.Unlock() //nolint:staticcheck // to have waited is all
+	defer m.turn.Unlock()
 	m.Gone()
 }
 
