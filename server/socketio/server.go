@@ -44,9 +44,13 @@ func New(cfg Config) (*Server, error) {
 	if len(cfg.NodeID) != NodeIDLen {
 		return nil, errors.New("socketio: Config.NodeID has the wrong length")
 	}
+	if cfg.ConnectTimeout < 0 {
+		return nil, errors.New("socketio: Config.ConnectTimeout is negative")
+	}
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 45 * time.Second
 	}
+	cfg.Namespaces = slices.Clone(cfg.Namespaces)
 	if len(cfg.Namespaces) == 0 {
 		cfg.Namespaces = []string{"/"}
 	}
