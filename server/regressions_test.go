@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"net/http"
@@ -204,5 +205,22 @@ func TestPythonClientsGetFewPacketsAtOnce(t *testing.T) {
 				seen++
 			}
 		}
+	}
+}
+
+// A list in a header may come in several lines (RFC 9110, section 5.3), as some proxies write it.
+func TestConnectionHeaderOfTwoLines(t *testing.T) {
+	n := start(t, server.Config{})
+	c, err := dialHost(n.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &socketWire{c, bufio.NewReader(c)}
+	t.Cleanup(w.close)
+	if err := w.open(strings.Replace(handshake(n.url, ""), "Connection: Upgrade", "Connection: keep-alive\r\nConnection: Upgrade", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := expect(w, "0{"); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -19,6 +19,7 @@ func wantsWebSocket(r *http.Request) bool {
 // handshake answers the WebSocket handshake. It returns the connection and what was read from it beyond the request; nil when the handshake failed, which
 // has then been answered. Nothing of the request is kept.
 func (s *Server) handshake(w http.ResponseWriter, r *http.Request) (net.Conn, []byte) {
+	r.Header.Set("Connection", strings.Join(r.Header.Values("Connection"), ", ")) // some proxies write two lines, of which gobwas reads the first
 	nc, rw, _, err := ws.HTTPUpgrader{Timeout: s.cfg.WriteTimeout, Header: w.Header().Clone()}.Upgrade(r, w)
 	if err != nil {
 		s.cfg.Metrics.Refused(ErrBadRequest.Reason)
