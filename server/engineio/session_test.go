@@ -53,8 +53,8 @@ func TestEarlyPongs(t *testing.T) {
 
 func TestNoPong(t *testing.T) {
 	cfg := beating()
-	cfg.PingTimeout = 60 * time.Millisecond
-	cfg.PingInterval = 100 * time.Millisecond
+	cfg.PingTimeout = 200 * time.Millisecond
+	cfg.PingInterval = 500 * time.Millisecond // long enough for a GET to wait for the PING
 	n := start(t, cfg, &fake{})
 	onWays(t, func(t *testing.T, by way) {
 		c := n.client(t, by)
