@@ -58,8 +58,11 @@ func (s *Server) refuse(w http.ResponseWriter, e *Error) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	if e == errClosing {
+	switch e {
+	case errClosing:
 		h.Set("Retry-After", "1")
+		h.Set("Connection", "close")
+	case errTooLarge: // nor is the rest waited for
 		h.Set("Connection", "close")
 	}
 	w.WriteHeader(e.Status)

@@ -53,6 +53,9 @@ func newSID() string {
 
 // ServeHTTP serves one request of the protocol, whatever its path.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 { // whether it is wanted or not: net/http reads the rest of a body before it writes an answer
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout))
+	}
 	q := r.URL.Query()
 	transport, sid := Transport(q.Get("transport")), q.Get("sid")
 	switch {

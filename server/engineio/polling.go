@@ -96,7 +96,6 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, sess *Session) {
 		s.refuse(w, errTooLarge)
 		return
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.cfg.MaxPayload))
 	var tooLong *http.MaxBytesError
 	switch {
