@@ -51,7 +51,8 @@ func (l Limits) withDefaults() Limits {
 // exceeds reports whether n is over limit, where a negative limit is none.
 func exceeds[T int | int64](n, limit T) bool { return limit >= 0 && n > limit }
 
-// Size is what a message counts for, in bytes: its namespace, event, arguments and attachments. Rooms do not count, they are not sent.
+// Size is what a message counts for, in bytes: its namespace, event, arguments, attachments and Change. Rooms do not count, they are not
+// sent.
 func (m *Message) Size() int64 {
 	n := len(m.Namespace) + len(m.Event)
 	for _, a := range m.Args {
@@ -59,6 +60,9 @@ func (m *Message) Size() int64 {
 	}
 	for _, a := range m.Attachments {
 		n += len(a)
+	}
+	for _, room := range m.Change {
+		n += len(room)
 	}
 	return int64(n)
 }
@@ -90,6 +94,9 @@ func (m *Message) validateRest(l Limits) *InputError {
 	if err := checkRooms("except", m.Except, l.MaxRooms); err != nil {
 		return err
 	}
+	if err := m.validateMethod(l); err != nil || m.Method != MethodEmit {
+		return err
+	}
 	if reason := checkEvent(m.Event); reason != "" {
 		return inputError("event", reason)
 	}
@@ -110,6 +117,27 @@ func (m *Message) validateRest(l Limits) *InputError {
 		}
 	}
 	return nil
+}
+
+// validateMethod checks that a message has what its method needs, and nothing of another one.
+func (m *Message) validateMethod(l Limits) *InputError {
+	changes := m.Method == MethodEnterRoom || m.Method == MethodLeaveRoom
+	switch {
+	case m.Method > MethodDisconnect:
+		return inputError("method", "is unknown")
+	case m.Method != MethodEmit && (m.Event != "" || len(m.Args) > 0 || len(m.Attachments) > 0):
+		return inputError("event", "belongs to emit")
+	case changes != (len(m.Change) > 0):
+		return inputError("change", "is what enter_room and leave_room need, and nothing else")
+	case m.Close && m.Method != MethodDisconnect:
+		return inputError("close", "belongs to disconnect")
+	case m.Method == MethodCloseRoom && len(m.Rooms) == 0:
+		return inputError("room", "is needed to close one")
+	}
+	if m.Method == MethodEnterRoom && slices.ContainsFunc(m.Change, func(room string) bool { return strings.HasPrefix(room, "~") }) {
+		return inputError("change", `must not begin with "~"`)
+	}
+	return checkRooms("change", m.Change, l.MaxRooms)
 }
 
 // compactArgs checks the arguments and removes their white space.

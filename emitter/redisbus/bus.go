@@ -23,6 +23,11 @@ type Config struct {
 	Channels []Channel
 	// Limits bound each message, and each list on a channel of plain JSON.
 	Limits emitter.Limits
+	// Methods are what publishers may ask for; a message with another one is dropped with DropMethod. Default all of [emitter.Methods].
+	Methods []emitter.Method
+	// RejectPickle drops the pickles of python-socketio before 5.14, with DropPickle. They are decoded into plain data and never into
+	// anything that runs.
+	RejectPickle bool
 	// QueueBytes bounds what waits for the sink, in bytes, with about 100 for each message on top of its payload. Default 64 MiB, also
 	// for negative values: there is no reading without a bound.
 	QueueBytes int64
@@ -41,13 +46,30 @@ type Config struct {
 	OnUp   func()
 	OnDrop func(DropReason)
 	OnGap  func(GapReason)
+	// OnDecoded is called for each payload that was taken from the queue, with what it means. It is optional, for those who want to watch:
+	// it is called by one goroutine, which does nothing else meanwhile, and must not change what it gets.
+	OnDecoded func(Decoded)
 	// Logger is optional. It is never given a payload or a password.
 	Logger *slog.Logger
+}
+
+// Decoded is a payload and what it means.
+type Decoded struct {
+	Channel string
+	Dialect Dialect
+	Payload string
+	// Messages are what the sink gets.
+	Messages []emitter.Message
+	// Reason says why there are no messages, or with DropAck what was left out. It is empty otherwise.
+	Reason DropReason
 }
 
 func (c Config) withDefaults() Config {
 	if len(c.Channels) == 0 {
 		c.Channels = DefaultChannels()
+	}
+	if len(c.Methods) == 0 {
+		c.Methods = emitter.Methods()
 	}
 	if c.QueueBytes <= 0 {
 		c.QueueBytes = 64 << 20
@@ -90,6 +112,7 @@ type Reader struct {
 	// Immutable after New.
 	cfg      Config
 	channels map[string]*channel
+	rules    rules
 	queue    *queue
 	drops    *dropLog
 
@@ -106,10 +129,11 @@ func New(cfg Config) (*Reader, error) {
 		return nil, errors.New("redisbus: Options are required")
 	}
 	cfg = cfg.withDefaults()
-	cfg.Channels = slices.Clone(cfg.Channels)
+	cfg.Channels, cfg.Methods = slices.Clone(cfg.Channels), slices.Clone(cfg.Methods)
 	r := &Reader{
 		cfg:      cfg,
 		channels: make(map[string]*channel),
+		rules:    rules{limits: cfg.Limits, pickle: !cfg.RejectPickle},
 		queue:    newQueue(cfg.QueueBytes),
 		drops:    &dropLog{logger: cfg.Logger, onDrop: cfg.OnDrop},
 	}

@@ -48,12 +48,25 @@ func ParseChannel(s string) (Channel, error) {
 
 // decoder appends the messages of a payload to dst, checked by Validate, or says why there are none. It owns the payload, and with
 // DropAck there is a message all the same.
-type decoder func(dst []emitter.Message, payload []byte, limits emitter.Limits) ([]emitter.Message, DropReason)
+type decoder func(dst []emitter.Message, p published, rules *rules) ([]emitter.Message, DropReason)
+
+// published is a payload and the channel that it came on.
+type published struct {
+	channel string
+	body    []byte
+}
+
+// rules are what a decoder may let through.
+type rules struct {
+	limits emitter.Limits
+	pickle bool
+}
 
 // channel is a Channel with its decoder.
 type channel struct {
-	name   string
-	decode decoder
+	name    string
+	dialect Dialect
+	decode  decoder
 }
 
 func newChannel(c Channel) (*channel, error) {
@@ -62,9 +75,9 @@ func newChannel(c Channel) (*channel, error) {
 	}
 	switch c.Dialect {
 	case DialectPython:
-		return &channel{c.Name, decodePython}, nil
+		return &channel{c.Name, c.Dialect, decodePython}, nil
 	case DialectJSON:
-		return &channel{c.Name, decodeJSON}, nil
+		return &channel{c.Name, c.Dialect, decodeJSON}, nil
 	}
 	return nil, fmt.Errorf("redisbus: channel %q: dialect must be %s or %s", c.Name, DialectPython, DialectJSON)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/ws-emit/ws-emit/emitter"
@@ -68,13 +69,19 @@ func (r *Reader) decode(batch []emitter.Message, it item) (out []emitter.Message
 			r.drops.drop(DropInternal, it.channel.name, len(it.payload))
 		}
 	}()
-	out, reason := it.channel.decode(batch, []byte(it.payload), r.cfg.Limits)
+	out, reason := it.channel.decode(batch, published{it.channel.name, []byte(it.payload)}, &r.rules)
+	if slices.ContainsFunc(out[len(batch):], func(m emitter.Message) bool { return !slices.Contains(r.cfg.Methods, m.Method) }) {
+		out, reason = batch, DropMethod
+	}
 	switch reason {
 	case "":
 	case DropAck:
 		r.cfg.OnDrop(DropAck)
 	default:
 		r.drops.drop(reason, it.channel.name, len(it.payload))
+	}
+	if r.cfg.OnDecoded != nil {
+		r.cfg.OnDecoded(Decoded{it.channel.name, it.channel.dialect, it.payload, out[len(batch):], reason})
 	}
 	return out
 }

@@ -142,7 +142,7 @@ func TestDecoderPanicDropsThePayload(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		broken := &channel{"c", func([]emitter.Message, []byte, emitter.Limits) ([]emitter.Message, DropReason) { panic("oops") }}
+		broken := &channel{"c", DialectJSON, func([]emitter.Message, published, *rules) ([]emitter.Message, DropReason) { panic("oops") }}
 		batch := r.decode(make([]emitter.Message, 1), item{broken, "x"})
 		if len(batch) != 1 || drops[DropInternal] != 1 {
 			t.Errorf("%d messages, drops %v", len(batch), drops)

@@ -17,8 +17,8 @@ type DropReason string
 const (
 	DropMalformed DropReason = "malformed" // not the format of the channel
 	DropEncoding  DropReason = "encoding"  // not valid UTF-8, or half of a surrogate pair in a name
-	DropPickle    DropReason = "pickle"    // a Python pickle, which is not decoded
-	DropMethod    DropReason = "method"    // python-socketio: anything but an emit
+	DropPickle    DropReason = "pickle"    // a Python pickle where none is taken, or one that is not plain data
+	DropMethod    DropReason = "method"    // a method that is not known or not allowed
 	DropNamespace DropReason = "namespace" // missing or no namespace
 	DropRoom      DropReason = "room"      // names no room, or room or skip_sid is of a wrong type
 	DropEvent     DropReason = "event"     // missing, not a string, too long or a reserved name

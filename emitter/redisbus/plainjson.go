@@ -9,15 +9,15 @@ import (
 
 // decodeJSON decodes what POST /emit takes: an object, a list of them, or NDJSON. A secret in it is ignored, who may publish is for Redis
 // to decide. Either all messages of a payload are good or none is passed on.
-func decodeJSON(dst []emitter.Message, payload []byte, limits emitter.Limits) ([]emitter.Message, DropReason) {
-	if looksPickled(payload) {
+func decodeJSON(dst []emitter.Message, p published, rules *rules) ([]emitter.Message, DropReason) {
+	if looksPickled(p.body) {
 		return dst, DropPickle
 	}
 	parse := emitter.ParseJSON
-	if bytes.IndexByte(payload, '\n') >= 0 && !json.Valid(payload) {
+	if bytes.IndexByte(p.body, '\n') >= 0 && !json.Valid(p.body) {
 		parse = emitter.ParseNDJSON
 	}
-	batch, _, err := parse(payload, limits)
+	batch, _, err := parse(p.body, rules.limits)
 	if err != nil {
 		return dst, validateReason(err)
 	}

@@ -3,8 +3,6 @@ package redisbus
 import (
 	"strings"
 	"testing"
-
-	"github.com/ws-emit/ws-emit/emitter"
 )
 
 func TestDecodeJSON(t *testing.T) {
@@ -16,7 +14,7 @@ func TestDecodeJSON(t *testing.T) {
 		"{\"event\": \"a\"}\n{\"event\": \"b\"}\n":                    "a b",
 		"\n{\"event\": \"a\", \"secret\": 1}\r\n\n{\"event\": \"b\"}": "a b",
 	} {
-		got, reason := decodeJSON(nil, []byte(payload), emitter.Limits{})
+		got, reason := decodeJSON(nil, published{body: []byte(payload)}, &rules{})
 		var names []string
 		for _, m := range got {
 			names = append(names, m.Event)
@@ -25,7 +23,7 @@ func TestDecodeJSON(t *testing.T) {
 			t.Errorf("%q: %q (%s), want %q", payload, names, reason, events)
 		}
 	}
-	got, _ := decodeJSON(nil, []byte(`{"event": "a", "room": ["r", "s"], "data": [1, 2], "namespace": "/n", "except": "x"}`), emitter.Limits{})
+	got, _ := decodeJSON(nil, published{body: []byte(`{"event": "a", "room": ["r", "s"], "data": [1, 2], "namespace": "/n", "except": "x"}`)}, &rules{})
 	want := wantMessage{Namespace: "/n", Event: "a", Rooms: []string{"r", "s"}, Except: []string{"x"}, Args: []string{"[1,2]"}}
 	if len(got) != 1 || !wantOf(got[0]).equal(want) {
 		t.Errorf("%+v, want %+v", got, want)
@@ -51,7 +49,7 @@ func TestDecodeJSONDrops(t *testing.T) {
 		`[` + strings.Repeat(`{"event": "a"},`, 1000) + `{"event": "a"}]`: DropTooLarge,
 		"\x80\x04\x95": DropPickle,
 	} {
-		got, reason := decodeJSON(nil, []byte(payload), emitter.Limits{})
+		got, reason := decodeJSON(nil, published{body: []byte(payload)}, &rules{})
 		if len(got) > 0 || reason != want {
 			t.Errorf("%.100q: %+v (%s), want %s", payload, got, reason, want)
 		}
@@ -66,7 +64,7 @@ func FuzzDecodeJSON(f *testing.F) {
 		f.Add([]byte(v.Payload))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		got, reason := decodeJSON(nil, payload, emitter.Limits{})
+		got, reason := decodeJSON(nil, published{body: payload}, &rules{})
 		if (len(got) > 0) != (reason == "") {
 			t.Fatalf("%d messages, reason %q", len(got), reason)
 		}

@@ -24,8 +24,8 @@ type pythonEmit struct {
 //
 // Where python's own receivers would deliver to nobody, nothing is delivered here either: in an empty list of rooms, with an empty
 // namespace or none.
-func decodePython(dst []emitter.Message, payload []byte, limits emitter.Limits) ([]emitter.Message, DropReason) {
-	p, reason := parsePython(payload)
+func decodePython(dst []emitter.Message, in published, rules *rules) ([]emitter.Message, DropReason) {
+	p, reason := parsePython(in.body)
 	if reason != "" {
 		return dst, reason
 	}
@@ -33,7 +33,7 @@ func decodePython(dst []emitter.Message, payload []byte, limits emitter.Limits) 
 	if reason := cmp.Or(p.readName(&m), p.readRooms(&m), p.readData(&m)); reason != "" {
 		return dst, reason
 	}
-	if err := m.Validate(limits); err != nil {
+	if err := m.Validate(rules.limits); err != nil {
 		reason := validateReason(err)
 		if reason == DropMalformed {
 			// The arguments are valid JSON, it can only be about attachments.

@@ -26,7 +26,7 @@ func wantPython(change func(*wantMessage)) wantMessage {
 func checkPython(t *testing.T, tests map[string]wantMessage) {
 	t.Helper()
 	for payload, want := range tests {
-		got, reason := decodePython(nil, []byte(payload), emitter.Limits{})
+		got, reason := decodePython(nil, published{body: []byte(payload)}, &rules{})
 		if reason != "" || len(got) != 1 || !wantOf(got[0]).equal(want) {
 			t.Errorf("%s: %+v (%s), want %+v", payload, got, reason, want)
 		}
@@ -147,7 +147,7 @@ func TestDecodePythonDrops(t *testing.T) {
 		DropTooLarge: {python(`"data": "` + strings.Repeat("x", 1<<20) + `"`)},
 	} {
 		for _, payload := range payloads {
-			got, reason := decodePython(nil, []byte(payload), emitter.Limits{})
+			got, reason := decodePython(nil, published{body: []byte(payload)}, &rules{})
 			if len(got) > 0 || reason != want {
 				t.Errorf("%.200q: %+v (%s), want %s", payload, got, reason, want)
 			}
@@ -156,7 +156,7 @@ func TestDecodePythonDrops(t *testing.T) {
 }
 
 func TestDecodePythonAck(t *testing.T) {
-	got, reason := decodePython(nil, []byte(python(`"callback": ["sid1", "/", 1]`)), emitter.Limits{})
+	got, reason := decodePython(nil, published{body: []byte(python(`"callback": ["sid1", "/", 1]`))}, &rules{})
 	if len(got) != 1 || reason != DropAck {
 		t.Fatalf("%+v (%s), want one message and %s", got, reason, DropAck)
 	}
@@ -192,7 +192,7 @@ func FuzzDecodePython(f *testing.F) {
 	f.Add([]byte(python(`"room": ["\ud800", 5, ""], "skip_sid": "\ufffd"`)))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		before := bytes.Clone(payload)
-		got, reason := decodePython(nil, payload, emitter.Limits{})
+		got, reason := decodePython(nil, published{body: payload}, &rules{})
 		if !bytes.Equal(before, payload) {
 			t.Fatal("payload was changed")
 		}
@@ -229,7 +229,7 @@ func pythonMessage(i int) string {
 func TestDecodePythonAllocs(t *testing.T) {
 	payload := []byte(pythonMessage(1))
 	dst := make([]emitter.Message, 0, 1)
-	if n := testing.AllocsPerRun(1000, func() { decodePython(dst, payload, emitter.Limits{}) }); n > 9 {
+	if n := testing.AllocsPerRun(1000, func() { decodePython(dst, published{body: payload}, &rules{}) }); n > 9 {
 		t.Errorf("%v allocations, want at most 9 and the copy of the payload", n)
 	}
 }
@@ -240,7 +240,7 @@ func BenchmarkDecodePython(b *testing.B) {
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, reason := decodePython(dst, []byte(payload), emitter.Limits{}); reason != "" {
+		if _, reason := decodePython(dst, published{body: []byte(payload)}, &rules{}); reason != "" {
 			b.Fatal(reason)
 		}
 	}

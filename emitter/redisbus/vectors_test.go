@@ -65,7 +65,7 @@ func (w wantMessage) equal(o wantMessage) bool {
 
 func TestPythonVectors(t *testing.T) {
 	for _, v := range readVectors[pythonVector](t, "python-socketio.json") {
-		got, reason := decodePython(nil, []byte(v.Payload), emitter.Limits{})
+		got, reason := decodePython(nil, published{body: []byte(v.Payload)}, &rules{})
 		if reason != v.Drop {
 			t.Errorf("%d (%s: %s): reason %q, want %q", v.ID, v.Publisher, v.Description, reason, v.Drop)
 			continue
@@ -83,7 +83,7 @@ func TestPythonVectors(t *testing.T) {
 func TestForeignVectors(t *testing.T) {
 	for _, v := range readVectors[foreignVector](t, "other-formats.json") {
 		for name, decode := range map[string]decoder{"python": decodePython, "json": decodeJSON} {
-			got, reason := decode(nil, slices.Clone(v.Payload), emitter.Limits{})
+			got, reason := decode(nil, published{body: slices.Clone(v.Payload)}, &rules{})
 			if len(got) > 0 || reason == "" || reason == DropInternal || reason == DropAck {
 				t.Errorf("%d (%s) as %s: reason %q, messages %+v", v.ID, v.Publisher, name, reason, got)
 			}
