@@ -1,6 +1,9 @@
 package emitter
 
-import "testing"
+import (
+	"encoding/json"
+	"testing"
+)
 
 func TestMethodNames(t *testing.T) {
 	for _, m := range Methods() {
@@ -34,7 +37,7 @@ func TestValidateMethods(t *testing.T) {
 		"close with a change":  {Message{Method: MethodCloseRoom, Rooms: []string{"a"}, Change: []string{"r"}}, "change"},
 		"disconnect":           {Message{Method: MethodDisconnect, Rooms: []string{"~sid"}, Close: true}, ""},
 		"disconnect everybody": {Message{Method: MethodDisconnect, Except: []string{"a"}}, ""},
-		"disconnect arguments": {Message{Method: MethodDisconnect, Args: raws("1")}, "event"},
+		"disconnect arguments": {Message{Method: MethodDisconnect, Args: []json.RawMessage{[]byte("1")}}, "event"},
 		"close and emit":       {Message{Event: "e", Close: true}, "close"},
 		"change and emit":      {Message{Event: "e", Change: []string{"r"}}, "change"},
 		"unknown":              {Message{Method: 100}, "method"},
