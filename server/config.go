@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ws-emit/ws-emit/emitter"
 	"github.com/ws-emit/ws-emit/emitter/redisbus"
 	"github.com/ws-emit/ws-emit/roomspace"
 	"github.com/ws-emit/ws-emit/server/engineio"
@@ -70,6 +71,10 @@ type Config struct {
 	Redis string
 	// RedisChannels are the pub/sub channels that are listened to; those of redisbus.DefaultChannels.
 	RedisChannels []redisbus.Channel
+	// RedisMethods are what publishers on these channels may ask for; all of emitter.Methods.
+	RedisMethods []emitter.Method
+	// Pickle says whether the pickles of python-socketio before 5.14 are decoded, into data only. Auto is On.
+	Pickle Toggle
 	// RedisTimeout is how long Redis may take to answer when a secret is checked; 2 s.
 	RedisTimeout time.Duration
 	// RedisQueue bounds the messages from Redis that wait for the hub; 64 MiB.
@@ -133,6 +138,10 @@ func (c Config) WithDefaults() (Config, error) {
 	c.Transports = listOr(c.Transports, string(engineio.Polling), string(engineio.WebSocket))
 	c.Origins = listOr(c.Origins, "http://localhost:7788")
 	c.RedisChannels = listOr(c.RedisChannels, redisbus.DefaultChannels()...)
+	c.RedisMethods = listOr(c.RedisMethods, emitter.Methods()...)
+	if c.Pickle == Auto {
+		c.Pickle = On
+	}
 	c.TrustedProxies = slices.Clone(c.TrustedProxies)
 	c.RoomSecrets = maps.Clone(c.RoomSecrets)
 	if c.Logger == nil {
@@ -252,6 +261,14 @@ func (c *Config) checkOrigins() error {
 func (c *Config) checkRedis() error {
 	if _, err := redisbus.New(redisbus.Config{Options: &redis.Options{}, Channels: c.RedisChannels}); err != nil {
 		return fmt.Errorf("redis-channels: %w", err)
+	}
+	for _, m := range c.RedisMethods {
+		if _, known := emitter.ParseMethod(m.String()); !known {
+			return fmt.Errorf("RedisMethods: there is no method %d", m)
+		}
+	}
+	if c.Pickle != On && c.Pickle != Off {
+		return fmt.Errorf("pickle %q: want on, off or nothing", c.Pickle)
 	}
 	if c.Redis == "" || c.Redis == NoRedis {
 		return nil

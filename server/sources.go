@@ -57,14 +57,16 @@ func (s *Server) useRedis(byDefault string) error {
 
 func (s *Server) newReader(options *redis.Options, onUp func()) (*redisbus.Reader, error) {
 	return redisbus.New(redisbus.Config{
-		Options:    options,
-		Channels:   s.cfg.RedisChannels,
-		Limits:     s.limits(),
-		QueueBytes: s.cfg.RedisQueue,
-		Silence:    s.cfg.RedisSilence,
-		OnUp:       onUp,
-		OnDrop:     func(r redisbus.DropReason) { s.metrics.Dropped("redis", string(r), 1) },
-		OnGap:      func(r redisbus.GapReason) { s.metrics.Gap("redis", string(r)) },
-		Logger:     s.cfg.Logger,
+		Options:      options,
+		Channels:     s.cfg.RedisChannels,
+		Methods:      s.cfg.RedisMethods,
+		RejectPickle: s.cfg.Pickle == Off,
+		Limits:       s.limits(),
+		QueueBytes:   s.cfg.RedisQueue,
+		Silence:      s.cfg.RedisSilence,
+		OnUp:         onUp,
+		OnDrop:       func(r redisbus.DropReason) { s.metrics.Dropped("redis", string(r), 1) },
+		OnGap:        func(r redisbus.GapReason) { s.metrics.Gap("redis", string(r)) },
+		Logger:       s.cfg.Logger,
 	})
 }

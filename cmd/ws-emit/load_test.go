@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/spf13/pflag"
 
+	"github.com/ws-emit/ws-emit/emitter"
 	"github.com/ws-emit/ws-emit/emitter/redisbus"
 	"github.com/ws-emit/ws-emit/server"
 )
@@ -65,6 +66,8 @@ var fields = map[string]struct {
 	"MaxEmitBody":     {"max-emit-body", "2MB", "2MB", int64(2e6)},
 	"Redis":           {"redis", "none", "none", "none"},
 	"RedisChannels":   {"redis-channels", "a,b=json", "[a, b=json]", []redisbus.Channel{{Name: "a", Dialect: "python"}, {Name: "b", Dialect: "json"}}},
+	"RedisMethods":    {"redis-methods", "emit, disconnect", "[emit, disconnect]", []emitter.Method{emitter.MethodEmit, emitter.MethodDisconnect}},
+	"Pickle":          {"pickle", "off", "off", server.Off},
 	"RedisTimeout":    {"redis-timeout", "3s", "3s", seconds(3)},
 	"RedisQueue":      {"redis-queue", "4MiB", "4MiB", int64(4 << 20)},
 	"RedisSilence":    {"redis-silence", "5m", "5m", 5 * time.Minute},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ws-emit/ws-emit/emitter"
 	"github.com/ws-emit/ws-emit/emitter/redisbus"
 	"github.com/ws-emit/ws-emit/server"
 )
@@ -55,22 +56,26 @@ func onOff(word string) (bool, error) {
 	return false, fmt.Errorf("%q: want on or off", word)
 }
 
-type toggleValue struct{ to *server.Toggle }
+// toggleValue is on or off, and with auto also that.
+type toggleValue struct {
+	to   *server.Toggle
+	auto bool
+}
 
 func (v toggleValue) set(words []string) error {
-	if words[0] == "auto" {
+	if words[0] == "auto" && v.auto {
 		*v.to = server.Auto
 		return nil
 	}
 	on, err := onOff(words[0])
-	if err != nil {
-		return fmt.Errorf("%q: want on, off or auto", words[0])
+	if err != nil && v.auto {
+		err = fmt.Errorf("%q: want on, off or auto", words[0])
 	}
 	*v.to = server.Off
 	if on {
 		*v.to = server.On
 	}
-	return nil
+	return err
 }
 
 func (v toggleValue) String() string {
@@ -241,6 +246,33 @@ func (v channelsValue) String() string {
 	var words []string
 	for _, c := range *v.to {
 		words = append(words, c.Name+"="+string(c.Dialect))
+	}
+	return strings.Join(words, " ")
+}
+
+type methodsValue struct{ to *[]emitter.Method }
+
+func (methodsValue) isList() {}
+
+func (v methodsValue) set(words []string) error {
+	var all []emitter.Method
+	for _, w := range words {
+		m, ok := emitter.ParseMethod(w)
+		if !ok {
+			return fmt.Errorf("%q: want some of %s", w, methodNames(emitter.Methods()))
+		}
+		all = append(all, m)
+	}
+	*v.to = all
+	return nil
+}
+
+func (v methodsValue) String() string { return methodNames(*v.to) }
+
+func methodNames(methods []emitter.Method) string {
+	var words []string
+	for _, m := range methods {
+		words = append(words, m.String())
 	}
 	return strings.Join(words, " ")
 }
