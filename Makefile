@@ -29,7 +29,8 @@ in_modules = failed=0; for m in $(MODULES); do (cd $$m && go test -json $(1) | $
 # interop ARGUMENTS: the black-box tests, with the programs of bin/. They are
 # not cached: the go command does not see that the programs have changed.
 interop = cd contrib/interop && WS_EMIT_BIN=$(CURDIR)/bin/ws-emit WS_EMIT_CONFORMANCE_BIN=$(CURDIR)/bin/conformance \
-	WS_EMIT_TIME_BIN=$(CURDIR)/bin/time go test -json -count=1 $(1) . | $(TESTLOG)
+	WS_EMIT_TIME_BIN=$(CURDIR)/bin/time WS_EMIT_DIR2WEB_BIN=$(CURDIR)/bin/dir2web WS_EMIT_PROGRESS_BIN=$(CURDIR)/bin/progress \
+	go test -json -count=1 $(1) . | $(TESTLOG)
 
 .PHONY: help
 help: ## this list
@@ -50,7 +51,7 @@ client: ## the browser client for the next build, from its npm package
 .PHONY: example
 example:
 	@mkdir -p bin
-	cd examples && CGO_ENABLED=0 go build -trimpath -o ../bin/time ./time
+	cd examples && CGO_ENABLED=0 go build -trimpath -o ../bin/ ./time ./dir2web ./progress
 
 .PHONY: run
 run: build example ## the server on :8899 and an example page on http://localhost:7788, until Ctrl-C
@@ -98,7 +99,7 @@ conformance: $(TESTLOG) ## the protocol documents; with SUITES=folder the public
 	@PROGRAM=$(CURDIR)/bin/conformance contrib/interop/conformance.sh
 
 .PHONY: browser
-browser: build example $(TESTLOG) ## the example page in Chromium; screenshots in contrib/interop/artifacts
+browser: build example $(TESTLOG) ## the example pages in Chromium; screenshots in contrib/interop/artifacts
 	@$(call interop,-timeout 5m -run '^TestBrowser')
 
 .PHONY: bench

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// reserved names are those of other things: two pages, and the room that tells of new files.
+var reserved = []string{"_list", "_secret", "_rescan"}
+
+// folder is what is served of a folder: the regular files that stand in it. Not its subfolders, not what a symbolic link points to, no
+// names that begin with a dot or are not UTF-8 (which JSON and a URL could not tell). os.Root keeps every way inside, even one that is
+// made between the look at a file and its opening.
+type folder struct{ root *os.Root }
+
+// served reports whether a file of that name could be one of those that are served.
+func served(name string) bool {
+	return filepath.Base(name) == name && !strings.HasPrefix(name, ".") && utf8.ValidString(name) && !slices.Contains(reserved, name)
+}
+
+// list returns the names of the files in order; an empty folder has an empty list, not nil.
+func (f folder) list() ([]string, error) {
+	entries, err := fs.ReadDir(f.root.FS(), ".")
+	if err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, e := range entries {
+		if e.Type().IsRegular() && served(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// open opens a file for reading; the caller closes it. The error is fs.ErrNotExist for whatever is not served.
+func (f folder) open(name string) (*os.File, error) {
+	if !served(name) {
+		return nil, fs.ErrNotExist
+	}
+	info, err := f.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // opening a named pipe would block
+		return nil, fs.ErrNotExist
+	}
+	return f.root.Open(name)
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// config is what the flags and the argument say.
+type config struct {
+	folder      string
+	address     string // where the page is served
+	url         string // ws-emit, as this program reaches it
+	browserURL  string // ws-emit, as browsers reach it
+	secret      string // of POST /emit
+	space       string // room-space
+	spaceSecret string
+}
+
+func main() {
+	var c config
+	flag.StringVar(&c.address, "address", "localhost:7788", "where to serve the page, `HOST:PORT`; whoever reaches it can read the folder")
+	flag.StringVar(&c.url, "url", "http://localhost:8899", "`URL` of ws-emit")
+	flag.StringVar(&c.browserURL, "browser-url", "", "`URL` of ws-emit as browsers reach it (default that of --url)")
+	flag.StringVar(&c.secret, "secret", os.Getenv("SECRET"), "`SECRET` of POST /emit; better given in the variable SECRET, others can see flags")
+	flag.StringVar(&c.space, "space", "dir", "room-space, the `NAME` before the :: of the rooms")
+	flag.StringVar(&c.spaceSecret, "space-secret", os.Getenv("SPACE_SECRET"),
+		"`SECRET` of the room-space; better given in the variable SPACE_SECRET (default a random one)")
+	for _, name := range []string{"secret", "space-secret"} {
+		flag.Lookup(name).DefValue = "" // not in the help text
+	}
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "Usage: dir2web [FLAG...] FOLDER")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if flag.NArg() != 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	c.folder = flag.Arg(0)
+	if c.browserURL == "" {
+		c.browserURL = c.url
+	}
+	if c.spaceSecret == "" {
+		c.spaceSecret = rand.Text()
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, c, slog.Default()); err != nil {
+		fmt.Fprintln(os.Stderr, "dir2web:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves the folder and tells of its changes, until ctx ends or the folder is gone.
+func run(ctx context.Context, c config, log *slog.Logger) error {
+	dir, err := filepath.Abs(c.folder)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	files := folder{root}
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return err
+	}
+	defer watcher.Close()
+	if err := watcher.Add(dir); err != nil {
+		return fmt.Errorf("watch %s: %w", dir, err)
+	}
+	s, err := newSpace(c)
+	if err != nil {
+		return err
+	}
+	if err := s.announce(ctx); err != nil && ctx.Err() == nil {
+		log.Warn("ws-emit does not know the secret yet; it is told again when a page asks for it", "err", err)
+	}
+	listener, err := net.Listen("tcp", c.address)
+	if err != nil {
+		return err
+	}
+	log.Info("the page is ready", "url", "http://"+listener.Addr().String(), "folder", dir)
+
+	ctx, cancel := context.WithCancel(ctx)
+	web := &http.Server{Handler: pages(c, files, s, log), ReadHeaderTimeout: patience}
+	var others sync.WaitGroup
+	var followed error // read after others have ended
+	others.Go(func() {
+		defer cancel()
+		tell := func(ctx context.Context, seen changes) error { return s.tell(ctx, seen, files) }
+		followed = follow(ctx, dir, watcher, tell, log)
+	})
+	others.Go(func() {
+		<-ctx.Done()
+		web.Close()
+	})
+	served := web.Serve(listener)
+	cancel()
+	others.Wait()
+	if errors.Is(served, http.ErrServerClosed) {
+		served = nil
+	}
+	return errors.Join(followed, served)
+}
