@@ -3,18 +3,18 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
-const helpIntro = `ws-emit sends events from backends to browsers. A browser joins rooms with the stock Socket.IO
+// The parts of `ws-emit --help` that are not made from the table of settings and from the commands. The manual page has them, too.
+const (
+	aboutText = `ws-emit sends events from backends to browsers. A browser joins rooms with the stock Socket.IO
 client; what a backend then emits to such a room, every browser in it gets at once.
+`
 
-Usage:
-  ws-emit [flags]       serve
-  ws-emit version       print the version, the commit and the Go version
-  ws-emit completion    print a script that completes flags in a shell
-
-Examples:
-  Serve pages of http://localhost:7788, and backends that know the secret:
+	examplesText = `  Serve pages of http://localhost:7788, and backends that know the secret:
     SECRET=mysecret ws-emit --cors http://localhost:7788
 
   In a page:
@@ -34,9 +34,9 @@ Examples:
 
   A room-space: its rooms take only who knows its secret, here {room: "orders::42", secret: "S1"}:
     redis-cli SET ws-emit::secret::orders S1
+`
 
-Settings:
-  Flags win over variables, variables over the file of --config, and that over defaults.
+	settingsText = `  Flags win over variables, variables over the file of --config, and that over defaults.
   The variable of --max-queue is WS_EMIT_MAX_QUEUE, and so on. Those of the Python server stand in
   brackets; they hold where the other one is not set. An empty variable counts as not set.
 
@@ -48,6 +48,7 @@ Settings:
 
   Others on this machine can see a command line: give secrets in a file or in the environment.
 `
+)
 
 // helpWidth is where lines of the table are wrapped, helpIndent where the text of a setting begins.
 const (
@@ -55,9 +56,36 @@ const (
 	helpIndent = 34
 )
 
-func helpText() string {
+// helpOf is what --help prints of a command.
+func helpOf(cmd *cobra.Command) string {
+	if !cmd.HasParent() {
+		return rootHelp(cmd)
+	}
 	var b strings.Builder
-	b.WriteString(helpIntro)
+	b.WriteString(cmd.Short + ".\n")
+	if cmd.Example != "" {
+		b.WriteString("\nExamples:\n" + cmd.Example + "\n")
+	}
+	b.WriteString("\nUsage:\n  " + cmd.UseLine() + "\n")
+	if cmd.Long != "" {
+		b.WriteString("\n" + cmd.Long + "\n")
+	}
+	b.WriteString(commandRows(cmd))
+	b.WriteString("\nFlags:\n")
+	for _, f := range typedFlags(cmd) {
+		b.WriteString(row(typedForm(f), typedUsage(f)))
+	}
+	b.WriteString(row("  -h, --help", "print this"))
+	return b.String()
+}
+
+func rootHelp(root *cobra.Command) string {
+	var b strings.Builder
+	b.WriteString(aboutText)
+	b.WriteString("\nUsage:\n  ws-emit [flags]              serve\n  ws-emit COMMAND [flags] ...  do something else; ws-emit COMMAND --help explains it\n")
+	b.WriteString(commandRows(root))
+	b.WriteString("\nExamples:\n" + examplesText)
+	b.WriteString("\nSettings:\n" + settingsText)
 	o := defaults()
 	for _, g := range groups {
 		fmt.Fprintf(&b, "\n%s:\n", g.title)
@@ -71,6 +99,44 @@ func helpText() string {
 		}
 	}
 	return b.String()
+}
+
+// commandRows lists the commands below one.
+func commandRows(cmd *cobra.Command) string {
+	var b strings.Builder
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			fmt.Fprintf(&b, "  %-12s %s\n", c.Name(), c.Short)
+		}
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "\nCommands:\n" + b.String()
+}
+
+// typedFlags are the flags of a command below ws-emit, apart from --help.
+func typedFlags(cmd *cobra.Command) (flags []*pflag.Flag) {
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && f.Name != "help" {
+			flags = append(flags, f)
+		}
+	})
+	return flags
+}
+
+// typedForm and typedUsage are the columns for a flag that is no row of the table. What stands for its value is quoted with ` in its usage.
+func typedForm(f *pflag.Flag) string {
+	takes, _ := pflag.UnquoteUsage(f)
+	return flagForm(&setting{name: f.Name, short: f.Shorthand, takes: takes})
+}
+
+func typedUsage(f *pflag.Flag) string {
+	_, usage := pflag.UnquoteUsage(f)
+	if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" {
+		usage += " (default " + f.DefValue + ")"
+	}
+	return usage
 }
 
 // flagForm is the left column: "  -a, --address HOST:PORT".

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -8,7 +9,7 @@ import (
 
 // TestHelp: each setting has its row, with its default, and every line fits.
 func TestHelp(t *testing.T) {
-	text := helpText()
+	text := helpOf(newRoot(nil, nil, io.Discard))
 	for line := range strings.Lines(text) {
 		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > helpWidth {
 			t.Errorf("%d characters: %s", n, line)

@@ -57,21 +57,51 @@ func newRoot(args, environ []string, stderr io.Writer) *cobra.Command {
 		},
 	}
 	root.SetVersionTemplate(newVersion().String() + "\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see ws-emit --help", err)}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	addFlags(root.Flags())
-	other := root.HelpFunc()
-	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
-		if cmd != root {
-			other(cmd, args)
-			return
-		}
-		io.WriteString(cmd.OutOrStdout(), helpText())
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		io.WriteString(cmd.OutOrStdout(), helpOf(cmd))
 	})
-	root.AddCommand(newVersionCommand())
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(newHelpCommand(root))
+	root.AddCommand(
+		newCompletionCommand(),
+		newVersionCommand(),
+	)
+	completeSettings(root)
+	for _, cmd := range root.Commands() {
+		cmd.DisableFlagsInUseLine = true
+		completeSettings(cmd)
+	}
 	root.SetArgs(rewrite(args))
 	return root
+}
+
+// newHelpCommand makes `ws-emit help COMMAND` another way to say `ws-emit COMMAND --help`.
+func newHelpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]...",
+		Short: "Explain a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usageError{fmt.Errorf("there is no such command; see %s --help", root.Name())}
+			}
+			return about.Help()
+		},
+	}
+}
+
+// arguments takes from least to most arguments.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return usageError{fmt.Errorf("want %s; see %s --help", cmd.UseLine(), cmd.CommandPath())}
+		}
+		return nil
+	}
 }
 
 // noArguments refuses arguments that are neither flags nor commands. It quotes one only where a command could stand: anywhere else it may
@@ -94,6 +124,9 @@ func noArguments(typed []string) cobra.PositionalArgs {
 //	--cors A B -v           -> --cors=A B -v              all that follows up to the next flag, as Python's nargs took it
 //	--cors-credentials off  -> --cors-credentials=off     a value that may be missing is otherwise expected after "="
 func rewrite(args []string) []string {
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		return args // a shell asks how they could go on
+	}
 	var out []string
 	for i := 0; i < len(args); i++ {
 		arg := args[i]

@@ -44,7 +44,9 @@ type setting struct {
 	alone string
 	// secret values are text, are never shown, and blanks do not separate them on the command line.
 	secret bool
-	value  func(*options) value
+	// file says that the value is the name of one.
+	file  bool
+	value func(*options) value
 }
 
 // env returns the name of the variable.
@@ -73,9 +75,9 @@ var groups = []group{
 		{name: "path", takes: "/NAME/", usage: "path of the Socket.IO endpoint; clients have to be told of another one",
 			value: func(o *options) value { return textValue{&o.server.Path} }},
 		{name: "namespaces", takes: "LIST", usage: "Socket.IO namespaces that clients may connect to",
-			value: func(o *options) value { return listValue{&o.server.Namespaces} }},
+			value: func(o *options) value { return listValue{to: &o.server.Namespaces} }},
 		{name: "transports", takes: "LIST", usage: "transports that clients may use: polling, websocket",
-			value: func(o *options) value { return listValue{&o.server.Transports} }},
+			value: func(o *options) value { return listValue{&o.server.Transports, []string{"polling", "websocket"}} }},
 		{name: "trusted-proxies", takes: "LIST", usage: "addresses and networks of the proxies in front, whose X-Forwarded-For is believed", byDefault: "none",
 			value: func(o *options) value { return prefixesValue{&o.server.TrustedProxies} }},
 		{name: "metrics", usage: "serve /metrics for Prometheus, on the same port for everybody", alone: "on",
@@ -83,14 +85,14 @@ var groups = []group{
 	}},
 	{"Browsers", []setting{
 		{name: "cors", old: "CORS", takes: "LIST", usage: "origins of the pages that may connect, without a slash at the end, or * for any page; --cors A B works too",
-			value: func(o *options) value { return listValue{&o.server.Origins} }},
+			value: func(o *options) value { return listValue{to: &o.server.Origins} }},
 		{name: "cors-credentials", takes: "on|off", usage: "whether browsers may send cookies; auto is on with a list of origins and off with *", alone: "on",
 			value: func(o *options) value { return toggleValue{to: &o.server.Credentials, auto: true} }},
 	}},
 	{"Backends", []setting{
 		{name: nameSecret, old: "SECRET", takes: "SECRET", usage: "what backends have to give to POST /emit and /roomspaces", byDefault: "none, and both are off", secret: true,
 			value: func(o *options) value { return textValue{&o.server.EmitSecret} }},
-		{name: nameSecretFile, takes: "FILE", usage: "file that the secret stands in, instead of --secret; a newline at its end does not count",
+		{name: nameSecretFile, takes: "FILE", file: true, usage: "file that the secret stands in, instead of --secret; a newline at its end does not count",
 			value: func(o *options) value { return textValue{&o.secretFile} }},
 		{name: "emit-timeout", takes: "DURATION", usage: "how long POST /emit waits while the server is behind, then it answers 503",
 			value: func(o *options) value { return durationValue{&o.server.EmitTimeout} }},
@@ -151,7 +153,7 @@ var groups = []group{
 			value: func(o *options) value { return choiceValue{&o.logFormat, []string{"text", "json"}} }},
 	}},
 	{"Other", []setting{
-		{name: nameConfig, takes: "FILE", usage: "YAML file with settings under the names of the flags",
+		{name: nameConfig, takes: "FILE", file: true, usage: "YAML file with settings under the names of the flags",
 			value: func(o *options) value { return textValue{&o.configFile} }},
 		{name: "flask-secret", old: "FLASK_SECRET", takes: "SECRET", usage: "ignored; the Python server had it", secret: true,
 			value: func(o *options) value { return textValue{&o.ignored} }},
@@ -174,5 +176,14 @@ func addFlags(flags *pflag.FlagSet) {
 	for _, s := range settings() {
 		flags.StringArrayP(s.name, s.short, nil, s.usage)
 		flags.Lookup(s.name).NoOptDefVal = s.alone
+	}
+}
+
+// addFlag adds the flag of one setting to a command that asks load for it, too, with a text of its own. The value stands there between `.
+func addFlag(flags *pflag.FlagSet, name, usage string) {
+	for _, s := range settings() {
+		if s.name == name {
+			flags.StringArrayP(s.name, s.short, nil, usage)
+		}
 	}
 }

@@ -189,7 +189,10 @@ func formatSize(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-type listValue struct{ to *[]string }
+type listValue struct {
+	to    *[]string
+	known []string // words that it is likely to have, if there are such
+}
 
 func (listValue) isList() {}
 

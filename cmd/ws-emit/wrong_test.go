@@ -83,7 +83,9 @@ func TestWrongInput(t *testing.T) {
 		{args: []string{"--no-such-flag"}, want: "unknown flag: --no-such-flag"},
 		{args: []string{"-x"}, want: "unknown shorthand flag: 'x'"},
 		{args: []string{"serve"}, want: `unknown command "serve"`},
-		{args: []string{"version", "x"}, want: "version takes no arguments"},
+		{args: []string{"version", "x"}, want: "want ws-emit version; see ws-emit version --help"},
+		{args: []string{"version", "--no-such-flag"}, want: "unknown flag: --no-such-flag; see ws-emit version --help"},
+		{args: []string{"help", "serve"}, want: "there is no such command; see ws-emit --help"},
 	} {
 		var stdout, stderr bytes.Buffer
 		status := run(tt.args, tt.environ, &stdout, &stderr)
