@@ -25,3 +25,17 @@ packages() {
   (cd "$1" && npm ci --ignore-scripts --loglevel=error --fetch-retries=1 --fetch-retry-mintimeout=2000 >/dev/null) || return 1
   cp "$lock" "$stamp"
 }
+
+# environment FOLDER: Python packages in FOLDER/.venv, from its requirements.txt,
+# unless they are there.
+environment() {
+  local wanted=$1/requirements.txt venv=$1/.venv
+  if cmp -s "$wanted" "$venv/.installed-from"; then
+    say "$1: python packages are there"
+    return 0
+  fi
+  say "$1: installing python packages"
+  python3 -m venv --clear "$venv" || return 1
+  "$venv/bin/python" -m pip --quiet --disable-pip-version-check install --require-hashes --no-deps --only-binary :all: -r "$wanted" || return 1
+  cp "$wanted" "$venv/.installed-from"
+}
