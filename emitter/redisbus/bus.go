@@ -3,6 +3,7 @@ package redisbus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -19,8 +20,12 @@ type Config struct {
 	// Options say where Redis is, see [ParseURL]. Required. The reader makes connections of its own with them; pool sizes, retries and
 	// timeouts for reads and writes do not apply.
 	Options *redis.Options
-	// Channels are what to subscribe to. Default [DefaultChannels]. A channel may be there once.
+	// Channels are what to subscribe to. Default [DefaultChannels]. A channel may be there once, and not among those that a Channel with
+	// DialectNode stands for as well.
 	Channels []Channel
+	// Namespaces are those whose messages are listened to with DialectNode, where each has channels of its own. Default "/". The other
+	// dialects name the namespace in the message.
+	Namespaces []string
 	// Limits bound each message, and each list on a channel of plain JSON.
 	Limits emitter.Limits
 	// Methods are what publishers may ask for; a message with another one is dropped with DropMethod. Default all of [emitter.Methods].
@@ -55,7 +60,7 @@ type Config struct {
 
 // Decoded is a payload and what it means.
 type Decoded struct {
-	Channel string
+	Channel string // on which it was published
 	Dialect Dialect
 	Payload string
 	// Messages are what the sink gets.
@@ -67,6 +72,9 @@ type Decoded struct {
 func (c Config) withDefaults() Config {
 	if len(c.Channels) == 0 {
 		c.Channels = DefaultChannels()
+	}
+	if len(c.Namespaces) == 0 {
+		c.Namespaces = []string{"/"}
 	}
 	if len(c.Methods) == 0 {
 		c.Methods = emitter.Methods()
@@ -111,7 +119,8 @@ var (
 type Reader struct {
 	// Immutable after New.
 	cfg      Config
-	channels map[string]*channel
+	channels map[string]*channel // by name
+	patterns map[string]*channel // by name
 	rules    rules
 	queue    *queue
 	drops    *dropLog
@@ -129,25 +138,55 @@ func New(cfg Config) (*Reader, error) {
 		return nil, errors.New("redisbus: Options are required")
 	}
 	cfg = cfg.withDefaults()
-	cfg.Channels, cfg.Methods = slices.Clone(cfg.Channels), slices.Clone(cfg.Methods)
+	cfg.Channels, cfg.Namespaces, cfg.Methods = slices.Clone(cfg.Channels), slices.Clone(cfg.Namespaces), slices.Clone(cfg.Methods)
 	r := &Reader{
 		cfg:      cfg,
 		channels: make(map[string]*channel),
+		patterns: make(map[string]*channel),
 		rules:    rules{limits: cfg.Limits, pickle: !cfg.RejectPickle},
 		queue:    newQueue(cfg.QueueBytes),
 		drops:    &dropLog{logger: cfg.Logger, onDrop: cfg.OnDrop},
 	}
-	for _, c := range cfg.Channels {
-		if r.channels[c.Name] != nil {
-			return nil, errors.New("redisbus: a channel is configured twice")
-		}
-		ch, err := newChannel(c)
-		if err != nil {
-			return nil, err
-		}
-		r.channels[c.Name] = ch
+	if err := r.addChannels(); err != nil {
+		return nil, err
 	}
 	return r, nil
+}
+
+// addChannels makes the subscriptions, and refuses two for which Redis would deliver a message twice.
+func (r *Reader) addChannels() error {
+	slices.Sort(r.cfg.Namespaces)
+	r.cfg.Namespaces = slices.Compact(r.cfg.Namespaces)
+	for _, namespace := range r.cfg.Namespaces {
+		if err := checkNamespace(namespace); err != nil {
+			return err
+		}
+	}
+	var all []*channel
+	for i, c := range r.cfg.Channels {
+		if slices.ContainsFunc(r.cfg.Channels[:i], func(o Channel) bool { return o.Name == c.Name }) {
+			return fmt.Errorf("redisbus: channel %q is configured twice", c.Name)
+		}
+		subscriptions, err := newChannels(c, r.cfg.Namespaces)
+		if err != nil {
+			return err
+		}
+		// Those of one Channel may overlap, where a namespace has a "#" in its name: a message is for the one that it names.
+		for _, s := range subscriptions {
+			if slices.ContainsFunc(all, s.overlaps) {
+				return fmt.Errorf("redisbus: channel %q is among those of another one", c.Name)
+			}
+		}
+		all = append(all, subscriptions...)
+	}
+	for _, s := range all {
+		if s.pattern {
+			r.patterns[s.name] = s
+		} else {
+			r.channels[s.name] = s
+		}
+	}
+	return nil
 }
 
 // Name implements [emitter.Source].

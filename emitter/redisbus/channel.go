@@ -1,6 +1,7 @@
 package redisbus
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -14,33 +15,41 @@ type Dialect string
 const (
 	DialectPython Dialect = "python" // python-socketio and Flask-SocketIO
 	DialectJSON   Dialect = "json"   // the body of POST /emit: an object, a list of them or NDJSON; a secret in it is ignored
+	// DialectNode is what @socket.io/redis-adapter and the emitters for it publish, in Node and other languages. They write to many
+	// channels, of which the name of a Channel is what all begin with; it is their option "key".
+	DialectNode Dialect = "node"
 )
 
-// Channel is a Redis channel and the dialect that is spoken there.
+// Channel is a Redis channel and the dialect that is spoken there, or with DialectNode a family of channels.
 type Channel struct {
 	Name    string
 	Dialect Dialect
 }
 
-// jsonChannel is the channel that backends write plain JSON to.
-const jsonChannel = "ws-emit"
+// The channels that have another dialect than python when none is given.
+const (
+	jsonChannel = "ws-emit"
+	nodeChannel = "socket.io"
+)
 
-// DefaultChannels returns the channels that a [Reader] listens to when none are given: the defaults of Flask-SocketIO and of
-// python-socketio, and "ws-emit" for plain JSON.
+// DefaultChannels returns the channels that a [Reader] listens to when none are given: the defaults of Flask-SocketIO, of python-socketio
+// and of Socket.IO's Redis adapter for Node, and "ws-emit" for plain JSON.
 func DefaultChannels() []Channel {
-	return []Channel{{"flask-socketio", DialectPython}, {"socketio", DialectPython}, {jsonChannel, DialectJSON}}
+	return []Channel{{"flask-socketio", DialectPython}, {"socketio", DialectPython}, {nodeChannel, DialectNode}, {jsonChannel, DialectJSON}}
 }
 
-// ParseChannel reads NAME or NAME=DIALECT. Without a dialect it is json for the channel "ws-emit" and python for all others. The last "="
-// counts, so a name that has one needs a dialect.
+// ParseChannel reads NAME or NAME=DIALECT. Without a dialect it is json for the channel "ws-emit", node for "socket.io" and python for all
+// others. The last "=" counts, so a name that has one needs a dialect.
 func ParseChannel(s string) (Channel, error) {
 	c := Channel{Name: s, Dialect: DialectPython}
 	if i := strings.LastIndexByte(s, '='); i >= 0 {
 		c.Name, c.Dialect = s[:i], Dialect(s[i+1:])
 	} else if s == jsonChannel {
 		c.Dialect = DialectJSON
+	} else if s == nodeChannel {
+		c.Dialect = DialectNode
 	}
-	if _, err := newChannel(c); err != nil {
+	if _, err := newChannels(c, nil); err != nil {
 		return Channel{}, err
 	}
 	return c, nil
@@ -62,22 +71,67 @@ type rules struct {
 	pickle bool
 }
 
-// channel is a Channel with its decoder.
+// channel is one subscription: to a channel, or by a pattern to all channels that begin with a text.
 type channel struct {
-	name    string
+	name    string // the channel or the pattern, as Redis is told; for logs too, since what a pattern stands for can tell of a payload
 	dialect Dialect
 	decode  decoder
+
+	pattern bool   // subscribed to with PSUBSCRIBE
+	text    string // what the channel is called, or begins with, literally
+	open    bool   // text is only the beginning
 }
 
-func newChannel(c Channel) (*channel, error) {
+// matches reports whether a channel is meant by the subscription.
+func (c *channel) matches(name string) bool {
+	return name == c.text || c.open && strings.HasPrefix(name, c.text)
+}
+
+// overlaps reports whether there is a channel that both subscriptions are for. Redis would deliver its messages twice.
+func (c *channel) overlaps(o *channel) bool { return c.matches(o.text) || o.matches(c.text) }
+
+// newChannels returns what is to be subscribed to for a Channel.
+func newChannels(c Channel, namespaces []string) ([]*channel, error) {
 	if c.Name == "" {
-		return nil, fmt.Errorf("redisbus: channel without a name")
+		return nil, errors.New("redisbus: channel without a name")
 	}
 	switch c.Dialect {
 	case DialectPython:
-		return &channel{c.Name, c.Dialect, decodePython}, nil
+		return []*channel{{name: c.Name, text: c.Name, dialect: c.Dialect, decode: decodePython}}, nil
 	case DialectJSON:
-		return &channel{c.Name, c.Dialect, decodeJSON}, nil
+		return []*channel{{name: c.Name, text: c.Name, dialect: c.Dialect, decode: decodeJSON}}, nil
+	case DialectNode:
+		var all []*channel
+		for _, namespace := range namespaces {
+			all = append(all, newNodeChannels(c.Name, namespace)...)
+		}
+		return all, nil
 	}
-	return nil, fmt.Errorf("redisbus: channel %q: dialect must be %s or %s", c.Name, DialectPython, DialectJSON)
+	return nil, fmt.Errorf("redisbus: channel %q: dialect must be %s, %s or %s", c.Name, DialectPython, DialectJSON, DialectNode)
+}
+
+// newNodeChannels returns the two subscriptions for a namespace. The second has the form of a pattern too, although it stands for one
+// channel: a Node that asks all others for an answer waits for as many as PUBSUB NUMSUB counts there, and that does not count patterns.
+func newNodeChannels(key, namespace string) []*channel {
+	events, requests := key+"#"+namespace+"#", key+"-request#"+namespace+"#"
+	route := nodeRoute{namespace: namespace, prefix: events}
+	return []*channel{
+		{name: escapeGlob(events) + "*", text: events, open: true, pattern: true, dialect: DialectNode, decode: route.decodeBroadcast},
+		{name: escapeGlob(requests), text: requests, pattern: true, dialect: DialectNode, decode: route.decodeRequest},
+	}
+}
+
+// globEscaper escapes what means something in the patterns of Redis.
+var globEscaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
+
+// escapeGlob returns the pattern that matches s alone.
+func escapeGlob(s string) string { return globEscaper.Replace(s) }
+
+// checkNamespace refuses a namespace that no message can have.
+func checkNamespace(namespace string) error {
+	m := emitter.Message{Namespace: namespace, Event: "e"}
+	if err := m.Validate(emitter.Limits{}); err != nil || namespace == "" {
+		return fmt.Errorf("redisbus: namespace %q: want / or /name", namespace)
+	}
+	return nil
 }

@@ -69,19 +69,19 @@ func (r *Reader) decode(batch []emitter.Message, it item) (out []emitter.Message
 			r.drops.drop(DropInternal, it.channel.name, len(it.payload))
 		}
 	}()
-	out, reason := it.channel.decode(batch, published{it.channel.name, []byte(it.payload)}, &r.rules)
+	out, reason := it.channel.decode(batch, published{it.name, []byte(it.payload)}, &r.rules)
 	if slices.ContainsFunc(out[len(batch):], func(m emitter.Message) bool { return !slices.Contains(r.cfg.Methods, m.Method) }) {
 		out, reason = batch, DropMethod
 	}
 	switch reason {
 	case "":
-	case DropAck:
-		r.cfg.OnDrop(DropAck)
+	case DropAck, DropRequest:
+		r.cfg.OnDrop(reason)
 	default:
 		r.drops.drop(reason, it.channel.name, len(it.payload))
 	}
 	if r.cfg.OnDecoded != nil {
-		r.cfg.OnDecoded(Decoded{it.channel.name, it.channel.dialect, it.payload, out[len(batch):], reason})
+		r.cfg.OnDecoded(Decoded{it.name, it.channel.dialect, it.payload, out[len(batch):], reason})
 	}
 	return out
 }

@@ -49,7 +49,7 @@ func deliverTo(t *testing.T, sink emitter.Sink, payloads ...string) (drops map[D
 		t.Fatal(err)
 	}
 	for _, p := range payloads {
-		if ok, _ := r.queue.push(item{r.channels["ws-emit"], p}); !ok {
+		if ok, _ := r.queue.push(item{r.channels["ws-emit"], "ws-emit", p}); !ok {
 			t.Fatal("queue is full")
 		}
 	}
@@ -142,8 +142,8 @@ func TestDecoderPanicDropsThePayload(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		broken := &channel{"c", DialectJSON, func([]emitter.Message, published, *rules) ([]emitter.Message, DropReason) { panic("oops") }}
-		batch := r.decode(make([]emitter.Message, 1), item{broken, "x"})
+		broken := &channel{decode: func([]emitter.Message, published, *rules) ([]emitter.Message, DropReason) { panic("oops") }}
+		batch := r.decode(make([]emitter.Message, 1), item{broken, "c", "x"})
 		if len(batch) != 1 || drops[DropInternal] != 1 {
 			t.Errorf("%d messages, drops %v", len(batch), drops)
 		}

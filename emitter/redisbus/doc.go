@@ -1,8 +1,9 @@
 // Package redisbus brings messages in from Redis pub/sub, in the formats that existing publishers write.
 //
 // [Reader] is an [emitter.Source]. It subscribes to a list of channels, each with the dialect that is spoken there: [DialectPython], what
-// python-socketio and Flask-SocketIO publish, or [DialectJSON], the body of POST /emit. Every node of a cluster subscribes for itself, so a
-// message goes to the sockets of the node that read it and no further.
+// python-socketio and Flask-SocketIO publish, [DialectNode], what Socket.IO's Redis adapter and emitters for Node do, or [DialectJSON], the
+// body of POST /emit. Every node of a cluster subscribes for itself, so a message goes to the sockets of the node that read it and no
+// further. Among the Nodes of a cluster a Reader only listens: it is not counted as one of them and answers nothing.
 //
 //	Redis -> receive (reads, never pauses) -> queue (bounded in bytes) -> deliver (decodes, waits for the sink) -> emitter.Sink
 //

@@ -18,17 +18,19 @@ const (
 	DropMalformed DropReason = "malformed" // not the format of the channel
 	DropEncoding  DropReason = "encoding"  // not valid UTF-8, or half of a surrogate pair in a name
 	DropPickle    DropReason = "pickle"    // a Python pickle where none is taken, or one that is not plain data
-	DropMethod    DropReason = "method"    // a method that is not known or not allowed
-	DropNamespace DropReason = "namespace" // missing or no namespace
-	DropRoom      DropReason = "room"      // names no room, or room or skip_sid is of a wrong type
+	DropMethod    DropReason = "method"    // a method, request or packet that is not known or not allowed
+	DropNamespace DropReason = "namespace" // missing or no namespace, or not that of the channel
+	DropRoom      DropReason = "room"      // names no room, or not that of the channel, or what should name rooms is of a wrong type
 	DropEvent     DropReason = "event"     // missing, not a string, too long or a reserved name
-	DropBinary    DropReason = "binary"    // attachments and placeholders that do not fit each other
+	DropBinary    DropReason = "binary"    // attachments and placeholders that do not fit each other, or too many attachments
 	DropTooLarge  DropReason = "too_large" // larger than the limits, the queue or the sink
 	DropOverflow  DropReason = "overflow"  // no room in the queue: part of a GapOverflow
 	DropSink      DropReason = "sink"      // the sink failed in a way of its own
 	DropInternal  DropReason = "internal"  // a decoder panicked
 	// DropAck: only the ack that the publisher asked for is dropped, the event is delivered.
 	DropAck DropReason = "ack"
+	// DropRequest: what the Nodes of a cluster ask each other for answers, in which a Reader takes no part. Like DropAck it is not logged.
+	DropRequest DropReason = "request"
 )
 
 // GapReason says why messages that nobody has seen are missing. It is used as a metric label.
@@ -54,7 +56,9 @@ func validateReason(err error) DropReason {
 	switch field {
 	case "namespace":
 		return DropNamespace
-	case "room", "except":
+	case "method":
+		return DropMethod
+	case "room", "except", "change":
 		return DropRoom
 	case "event":
 		return DropEvent

@@ -8,13 +8,15 @@ import (
 // item is one payload that waits to be decoded.
 type item struct {
 	channel *channel
+	name    string // of the Redis channel; several are one channel where that is a pattern
 	payload string
 }
 
-// itemOverhead is what an item costs beside its payload, in bytes: itself, twice because a slice that grows is copied, and rounding.
-const itemOverhead = 96
+// itemOverhead is what an item costs beside its name and payload, in bytes: itself, twice because a slice that grows is copied, and
+// rounding.
+const itemOverhead = 128
 
-func (it item) cost() int64 { return int64(len(it.payload)) + itemOverhead }
+func (it item) cost() int64 { return int64(len(it.name)+len(it.payload)) + itemOverhead }
 
 // queue holds payloads between the goroutine that receives and the one that delivers, bounded in bytes. A payload is charged until the
 // sink has it. What does not fit is lost; an overflow lasts until the queue is down to half, so that a queue that stays nearly full is one

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -110,11 +111,8 @@ func (r *Reader) listen(ctx context.Context, up func()) error {
 	defer func() { _ = client.Close() }()
 	sub := client.Subscribe(ctx) // to nothing: with channels it would keep the error to itself
 	defer func() { _ = sub.Close() }()
-	names := make([]string, len(r.cfg.Channels))
-	for i, c := range r.cfg.Channels {
-		names[i] = c.Name
-	}
-	if err := sub.Subscribe(ctx, names...); err != nil {
+	waiting, err := r.subscribe(ctx, sub)
+	if err != nil {
 		return err
 	}
 	link.ping = func() error { return sub.Ping(ctx) }
@@ -127,15 +125,39 @@ func (r *Reader) listen(ctx context.Context, up func()) error {
 		case *redis.Message:
 			r.accept(reply)
 		case *redis.Subscription:
-			i := slices.Index(names, reply.Channel)
-			if reply.Kind != "subscribe" || i < 0 {
+			confirmed := subscription{reply.Kind, reply.Channel}
+			if !waiting[confirmed] {
 				return errSubscription
 			}
-			if names = slices.Delete(names, i, i+1); len(names) == 0 {
+			if delete(waiting, confirmed); len(waiting) == 0 {
 				up()
 			}
 		}
 	}
+}
+
+// subscription is what Redis confirms: "subscribe" to a channel or "psubscribe" to a pattern.
+type subscription struct{ kind, name string }
+
+// subscribe asks for all channels and patterns. It returns what Redis has to confirm.
+func (r *Reader) subscribe(ctx context.Context, sub *redis.PubSub) (waiting map[subscription]bool, err error) {
+	waiting = make(map[subscription]bool)
+	for _, s := range []struct {
+		kind     string
+		channels map[string]*channel
+		ask      func(ctx context.Context, names ...string) error
+	}{{"subscribe", r.channels, sub.Subscribe}, {"psubscribe", r.patterns, sub.PSubscribe}} {
+		if len(s.channels) == 0 {
+			continue
+		}
+		for name := range s.channels {
+			waiting[subscription{s.kind, name}] = true
+		}
+		if err := s.ask(ctx, slices.Sorted(maps.Keys(s.channels))...); err != nil {
+			return nil, err
+		}
+	}
+	return waiting, nil
 }
 
 // receiveReply waits for the next reply. What go-redis panics over is no reply of a Redis server.
@@ -174,10 +196,13 @@ func (r *Reader) clientOptions(wrap func(net.Conn) *conn) *redis.Options {
 // accept puts a message into the queue, or drops it when there is no room.
 func (r *Reader) accept(m *redis.Message) {
 	ch := r.channels[m.Channel]
-	if ch == nil {
+	if m.Pattern != "" {
+		ch = r.patterns[m.Pattern]
+	}
+	if ch == nil || !ch.matches(m.Channel) { // what proxies take for a match may be none
 		return // not subscribed to
 	}
-	it := item{ch, m.Payload}
+	it := item{ch, m.Channel, m.Payload}
 	if it.cost() > r.queue.limit {
 		r.drops.drop(DropTooLarge, ch.name, len(m.Payload))
 		return

@@ -1,0 +1,329 @@
+package redisbus
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/tinylib/msgp/msgp"
+
+	"github.com/ws-emit/ws-emit/emitter"
+)
+
+// nodeRoute decodes what is published for one namespace in the formats of @socket.io/redis-adapter.
+type nodeRoute struct {
+	namespace string
+	prefix    string // what the names of the channels for broadcasts begin with
+}
+
+// nodeDocument is a payload of a Node as JSON, and the attachments of its placeholders.
+type nodeDocument struct {
+	document
+	attachments [][]byte
+	maxNames    int
+}
+
+// nodeBroadcast are the members of a broadcast that mean something here.
+type nodeBroadcast struct {
+	nodeDocument
+	kind, data, nsp, id span // of the packet
+	rooms, except       span // of the options
+}
+
+// decodeBroadcast decodes what redis-adapter 6 to 8, redis-emitter 4 and 5, socket.io-emitter 1 to 3 and their likes in other languages
+// publish, in MessagePack or as JSON:
+//
+//	[uid, {"type":2,"data":[event,arg,...],"nsp":N}, {"rooms":[R,...],"except":[R,...],"flags":{...}}]
+//
+// on the channel KEY#N#, or KEY#N#R# for a single room. It is stricter than the adapter, where that would pass on what makes clients
+// disconnect, and more lenient with what publishers in other languages write for an empty list or a packet with binary. Flags make no
+// difference: each message is sent as any other, however volatile, and a receiver of the adapter does not look at "local" either.
+func (r nodeRoute) decodeBroadcast(dst []emitter.Message, in published, rules *rules) ([]emitter.Message, DropReason) {
+	b, reason := parseBroadcast(in.body, rules)
+	if reason != "" {
+		return dst, reason
+	}
+	m := emitter.Message{Namespace: r.namespace, Attachments: b.attachments}
+	if reason := cmp.Or(b.checkPacket(r.namespace), b.readData(&m), b.readTargets(&m, b.rooms, b.except), r.narrow(&m, in.channel)); reason != "" {
+		return dst, reason
+	}
+	if reason := validateNode(&m, rules); reason != "" {
+		return dst, reason
+	}
+	if !b.isNull(b.id) {
+		reason = DropAck
+	}
+	return append(dst, m), reason
+}
+
+// validateNode checks a message whose arguments are valid JSON.
+func validateNode(m *emitter.Message, rules *rules) DropReason {
+	err := m.Validate(rules.limits)
+	if err == nil {
+		return ""
+	}
+	if reason := validateReason(err); reason != DropMalformed {
+		return reason
+	}
+	return DropBinary // it can only be about attachments
+}
+
+// parseBroadcast finds the members of a broadcast.
+func parseBroadcast(payload []byte, rules *rules) (b nodeBroadcast, reason DropReason) {
+	var parts [3]span
+	limit := maxText(rules.limits)
+	if len(payload) > 0 && payload[0] == '[' {
+		b.document, parts, reason = jsonParts(payload)
+	} else {
+		b.nodeDocument, parts, reason = msgpackParts(payload, limit)
+	}
+	packet, opts := parts[1], parts[2]
+	switch {
+	case reason != "":
+		return b, reason
+	case b.first(packet) != '{', b.first(opts) != '{':
+		return b, DropMalformed
+	case limit > 0 && packet.end-packet.start > limit:
+		return b, DropTooLarge
+	}
+	b.maxNames = maxNames(rules.limits)
+	for key, value := range b.members(packet) {
+		// As in JavaScript, the last one of equal keys counts.
+		switch name, _ := b.chars(key); string(name) {
+		case "type":
+			b.kind = value
+		case "data":
+			b.data = value
+		case "nsp":
+			b.nsp = value
+		case "id":
+			b.id = value
+		}
+	}
+	b.rooms, b.except = b.targets(opts)
+	return b, ""
+}
+
+// maxText is how long the JSON of a packet may be, in bytes, before it is known what of it counts against [emitter.Limits].MaxBytes. 0 is
+// no limit.
+func maxText(l emitter.Limits) int {
+	if l.MaxBytes < 0 {
+		return 0
+	}
+	return 2 * int(max(l.MaxBytes, 1<<20))
+}
+
+// maxNames is how many names a list may have before it is known which of them count against [emitter.Limits].MaxRooms.
+func maxNames(l emitter.Limits) int {
+	if l.MaxRooms < 0 {
+		return int(^uint(0) >> 1)
+	}
+	return 2 * max(l.MaxRooms, 1000)
+}
+
+// jsonParts returns the elements of a list of three.
+func jsonParts(payload []byte) (d document, parts [3]span, reason DropReason) {
+	d, err := parseDocument(payload)
+	switch {
+	case errors.Is(err, errNotUTF8):
+		return d, parts, DropEncoding
+	case err != nil:
+		return d, parts, DropMalformed
+	}
+	n := 0
+	for element := range d.elements(d.root()) {
+		if n == len(parts) {
+			return d, parts, DropMalformed
+		}
+		parts[n] = element
+		n++
+	}
+	if n < len(parts) {
+		return d, parts, DropMalformed
+	}
+	return d, parts, ""
+}
+
+// msgpackParts is jsonParts for MessagePack. Only the second element may have attachments.
+func msgpackParts(payload []byte, limit int) (d nodeDocument, parts [3]span, reason DropReason) {
+	if looksPickled(payload) {
+		return d, parts, DropPickle
+	}
+	n, rest, err := msgp.ReadArrayHeaderBytes(payload)
+	if err != nil || int(n) != len(parts) {
+		return d, parts, DropMalformed
+	}
+	r := msgpackReader{limit: limit}
+	r.buf = make([]byte, 0, len(payload)+len(payload)/4+64)
+	for i := range parts {
+		start := len(r.buf)
+		r.textOnly = i != 1
+		if rest, reason = r.value(rest, 1); reason != "" {
+			return d, parts, reason
+		}
+		parts[i] = span{start, len(r.buf)}
+	}
+	if len(rest) > 0 {
+		return d, parts, DropMalformed
+	}
+	d.b, d.attachments = r.buf, r.attachments
+	return d, parts, ""
+}
+
+// The types of packets that are events (Socket.IO protocol, "Packet encoding"). Which one it becomes is for the encoder to say: there are
+// publishers that write BINARY_EVENT without binary, and most never write it.
+const (
+	packetEvent       = "2"
+	packetBinaryEvent = "5"
+)
+
+// checkPacket checks what a packet is and which namespace it is for.
+func (b *nodeBroadcast) checkPacket(namespace string) DropReason {
+	switch kind, ok := b.integer(b.kind); {
+	case !ok:
+		return DropMalformed
+	case kind != packetEvent && kind != packetBinaryEvent:
+		return DropMethod // one would disconnect the clients, others are nonsense
+	}
+	if b.isNull(b.nsp) {
+		if namespace != "/" {
+			return DropNamespace
+		}
+		return ""
+	}
+	nsp, ok := b.chars(b.nsp)
+	if !ok || cmp.Or(string(nsp), "/") != namespace {
+		return DropNamespace
+	}
+	return ""
+}
+
+// readData reads the event and its arguments.
+func (b *nodeBroadcast) readData(m *emitter.Message) DropReason {
+	if b.first(b.data) != '[' {
+		return DropMalformed
+	}
+	n := 0
+	for range b.elements(b.data) {
+		n++
+	}
+	if n == 0 {
+		return DropEvent
+	}
+	if n > 1 {
+		m.Args = make([]json.RawMessage, 0, n-1)
+	}
+	named := false
+	for element := range b.elements(b.data) {
+		if named {
+			m.Args = append(m.Args, b.raw(element))
+		} else if m.Event, named = b.text(element); !named {
+			return DropEvent
+		}
+	}
+	return ""
+}
+
+// targets returns the lists of rooms in the options of a broadcast or request.
+func (d *nodeDocument) targets(opts span) (rooms, except span) {
+	for key, value := range d.members(opts) {
+		switch name, _ := d.chars(key); string(name) {
+		case "rooms":
+			rooms = value
+		case "except":
+			except = value
+		}
+	}
+	return rooms, except
+}
+
+// readTargets reads to whom. Without a room it is everybody; where rooms are named that nobody can be in, it is nobody.
+func (d *nodeDocument) readTargets(m *emitter.Message, rooms, except span) DropReason {
+	var named, ok bool
+	if m.Rooms, named, ok = d.names(rooms); !ok || named && len(m.Rooms) == 0 {
+		return DropRoom
+	}
+	if m.Except, _, ok = d.names(except); !ok {
+		return DropRoom
+	}
+	return ""
+}
+
+// narrow applies the room in the name of the channel. Emitters of old publish a message for several rooms once on the channel of each, with
+// all of them in the message. Where it names a room and the message names none, or not that one, nobody else gets it.
+func (r nodeRoute) narrow(m *emitter.Message, channel string) DropReason {
+	suffix := strings.TrimPrefix(channel, r.prefix)
+	if suffix == "" {
+		return ""
+	}
+	room := strings.TrimSuffix(suffix, "#") // which version 5.0.0 of the adapter forgot
+	if len(m.Rooms) > 0 && !slices.Contains(m.Rooms, room) {
+		return DropRoom
+	}
+	m.Rooms = append(m.Rooms[:0], room)
+	return ""
+}
+
+// names reads a list of names, or a single one. Null, an empty string and an empty object are empty lists, and an object with integers
+// for keys is the list of its values: so some languages write a list that has lost an element. named tells whether there is any name;
+// those that no socket can have are left out.
+func (d *nodeDocument) names(s span) (names []string, named, ok bool) {
+	switch d.first(s) {
+	case 0, 'n':
+		return nil, false, true
+	case '"':
+		if s.end-s.start == len(`""`) {
+			return nil, false, true
+		}
+		names, ok = d.appendName(nil, s)
+		return names, true, ok
+	case '[':
+		for element := range d.elements(s) {
+			named = true
+			if names, ok = d.appendName(names, element); !ok {
+				return nil, true, false
+			}
+		}
+		return names, named, true
+	case '{':
+		for key, value := range d.members(s) {
+			named = true
+			if digits, _ := d.chars(key); len(bytes.Trim(digits, "0123456789")) > 0 || len(digits) == 0 {
+				return nil, true, false
+			}
+			if names, ok = d.appendName(names, value); !ok {
+				return nil, true, false
+			}
+		}
+		return names, named, true
+	}
+	return nil, true, false
+}
+
+// appendName reads one name. An integer stands for its digits.
+func (d *nodeDocument) appendName(names []string, s span) (appended []string, ok bool) {
+	name, ok := d.text(s)
+	if !ok {
+		name, ok = d.integer(s)
+	}
+	switch {
+	case !ok, len(names) >= d.maxNames:
+		return nil, false
+	case name == "", len(name) > emitter.MaxRoomBytes:
+		return names, true
+	}
+	return append(names, name), true
+}
+
+// integer returns the text of a number without fraction and exponent.
+func (d *nodeDocument) integer(s span) (text string, ok bool) {
+	switch c := d.first(s); {
+	case c == '-', '0' <= c && c <= '9':
+		raw := d.raw(s)
+		return string(raw), !bytes.ContainsAny(raw, ".eE")
+	}
+	return "", false
+}

@@ -1,0 +1,164 @@
+package redisbus
+
+import (
+	"errors"
+
+	"github.com/ws-emit/ws-emit/emitter"
+)
+
+// nodeRequest are the members of a request that mean something here.
+type nodeRequest struct {
+	nodeDocument
+	kind, requestID, oldRequestID span
+	opts, rooms, close            span
+	sid, room                     span // of a request for a single socket, up to redis-adapter 7
+}
+
+// The types of requests that change something (redis-adapter 6.1 and later). All others ask for an answer.
+const (
+	requestJoin       = "2"
+	requestLeave      = "3"
+	requestDisconnect = "4"
+)
+
+// decodeRequest decodes what redis-adapter 6 to 8 and redis-emitter 4 and 5 publish on the channel KEY-request#N#, as JSON or in
+// MessagePack, to have the sockets of other nodes join or leave rooms or disconnect:
+//
+//	{"type":2 or 3,"opts":{"rooms":[R,...],"except":[R,...]},"rooms":[R,...]}   {"type":2 or 3,"sid":S,"room":R,"requestId":I}
+//	{"type":4,"opts":{"rooms":[R,...],"except":[R,...]},"close":B}              {"type":4,"sid":S,"close":B,"requestId":I}
+//
+// Requests for an answer are left to the members of the cluster.
+func (r nodeRoute) decodeRequest(dst []emitter.Message, in published, rules *rules) ([]emitter.Message, DropReason) {
+	q, reason := parseRequest(in.body, rules)
+	if reason != "" {
+		return dst, reason
+	}
+	m := emitter.Message{Namespace: r.namespace}
+	if m.Method, reason = q.method(); reason != "" {
+		return dst, reason
+	}
+	if reason := q.read(&m); reason != "" {
+		return dst, reason
+	}
+	if err := m.Validate(rules.limits); err != nil {
+		return dst, validateReason(err)
+	}
+	return append(dst, m), ""
+}
+
+// parseRequest finds the members of a request.
+func parseRequest(payload []byte, rules *rules) (q nodeRequest, reason DropReason) {
+	if len(payload) > 0 && payload[0] == '{' {
+		var err error
+		q.document, err = parseDocument(payload)
+		switch {
+		case errors.Is(err, errNotUTF8):
+			return q, DropEncoding
+		case err != nil:
+			return q, DropMalformed
+		}
+	} else if q.document, reason = msgpackDocument(payload, maxText(rules.limits)); reason != "" {
+		return q, reason
+	}
+	if q.first(q.root()) != '{' {
+		return q, DropMalformed
+	}
+	q.maxNames = maxNames(rules.limits)
+	for key, value := range q.members(q.root()) {
+		switch name, _ := q.chars(key); string(name) {
+		case "type":
+			q.kind = value
+		case "requestId":
+			q.requestID = value
+		case "requestid":
+			q.oldRequestID = value
+		case "opts":
+			q.opts = value
+		case "rooms":
+			q.rooms = value
+		case "close":
+			q.close = value
+		case "sid":
+			q.sid = value
+		case "room":
+			q.room = value
+		}
+	}
+	return q, ""
+}
+
+// msgpackDocument reads one value in MessagePack, without attachments.
+func msgpackDocument(payload []byte, limit int) (d document, reason DropReason) {
+	if looksPickled(payload) {
+		return d, DropPickle
+	}
+	r := msgpackReader{limit: limit, textOnly: true}
+	rest, reason := r.value(payload, 0)
+	switch {
+	case reason != "":
+		return d, reason
+	case len(rest) > 0:
+		return d, DropMalformed
+	}
+	return document{b: r.buf}, ""
+}
+
+// method returns what is asked for.
+func (q *nodeRequest) method() (emitter.Method, DropReason) {
+	if !q.oldRequestID.absent() {
+		return 0, DropRequest // up to version 5, where the types had other numbers
+	}
+	kind, ok := q.integer(q.kind)
+	switch {
+	case q.kind.absent() && !q.requestID.absent():
+		return 0, DropRequest // of a cluster in Go, which leaves out a 0
+	case !ok:
+		return 0, DropMalformed
+	}
+	switch kind {
+	case requestJoin:
+		return emitter.MethodEnterRoom, ""
+	case requestLeave:
+		return emitter.MethodLeaveRoom, ""
+	case requestDisconnect:
+		return emitter.MethodDisconnect, ""
+	case "0", "1", "5", "6", "7": // the sockets, all rooms, the sockets with their data, an event for the servers, a broadcast with acks
+		return 0, DropRequest
+	}
+	return 0, DropMethod
+}
+
+// read reads which sockets are meant, and what changes for them. Options with no rooms mean everybody, but no options mean nobody.
+func (q *nodeRequest) read(m *emitter.Message) DropReason {
+	change := q.rooms
+	switch q.first(q.opts) {
+	case '{':
+		rooms, except := q.targets(q.opts)
+		if reason := q.readTargets(m, rooms, except); reason != "" {
+			return reason
+		}
+	case 0, 'n':
+		sid, ok := q.text(q.sid)
+		if !ok {
+			return DropMalformed
+		}
+		m.Rooms, change = []string{sid}, q.room
+	default:
+		return DropMalformed
+	}
+	if m.Method == emitter.MethodDisconnect {
+		switch q.first(q.close) {
+		case 't':
+			m.Close = true
+		case 'f', 'n', 0:
+		default:
+			return DropMalformed
+		}
+		return ""
+	}
+	var ok bool
+	if m.Change, _, ok = q.names(change); !ok || len(m.Change) == 0 {
+		return DropRoom
+	}
+	return ""
+}
