@@ -90,7 +90,7 @@ func fromEnvironment(environ []string, variable func(*setting) string) (layer, [
 		EnvironFunc: func() []string { return environ },
 		TransformFunc: func(variable, text string) (string, any) {
 			name, known := names[variable]
-			if !known && strings.HasPrefix(variable, envPrefix) {
+			if !known && strings.HasPrefix(variable, envPrefix) && variable != envURL {
 				unknown = append(unknown, variable)
 			}
 			if text == "" {

@@ -67,6 +67,7 @@ func newRoot(args, environ []string, stderr io.Writer) *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(newHelpCommand(root))
 	root.AddCommand(
+		newEmitCommand(environ),
 		newCompletionCommand(),
 		newVersionCommand(),
 	)

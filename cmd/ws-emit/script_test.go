@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ws-emit/ws-emit/server/sioclient"
 )
 
 // patience bounds every wait for the program; the machine may be busy.
@@ -29,7 +32,14 @@ const patience = 30 * time.Second
 //	hold SECRET               begins a POST /emit and leaves it open, so that the server cannot stop
 //	terminate                 sends SIGTERM to the ws-emit that was started with &
 //	occupy                    listens on an address and sets $TAKEN to it
+//	redis                     starts a redis-server and sets $REDIS_URL
+//	healthy                   waits until $ADDR/readyz answers 200
+//	client NAME ROOM...       connects a client to $ADDR and joins rooms
+//	heard NAME EVENT...       waits for events of a client, in that order; each is a JSON list of the name and the arguments
 func TestScript(t *testing.T) {
+	if _, err := exec.LookPath("redis-server"); err != nil && os.Getenv("CI") != "" {
+		t.Fatal("redis-server is not installed") // elsewhere, scripts that need it are skipped
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -42,6 +52,10 @@ func TestScript(t *testing.T) {
 			"hold":      hold,
 			"terminate": terminate,
 			"occupy":    occupy,
+			"redis":     startRedis,
+			"healthy":   healthy,
+			"client":    connect,
+			"heard":     heard,
 		},
 	})
 }
@@ -63,6 +77,7 @@ func setup(e *testscript.Env) error {
 	}
 	e.Defer(func() { manager.Close() })
 	e.Values[managerKey{}] = manager
+	e.Values[clientsKey{}] = map[string]*sioclient.Client{}
 	e.Setenv("NOTIFY_SOCKET", path)
 	return nil
 }

@@ -65,6 +65,7 @@ const (
 	nameConfig     = "config"
 	nameSecret     = "secret"
 	nameSecretFile = "secret-file"
+	nameRedis      = "redis"
 )
 
 // groups is the table of all settings, in the order of the help text.
@@ -100,7 +101,7 @@ var groups = []group{
 			value: func(o *options) value { return sizeValue{&o.server.MaxEmitBody} }},
 	}},
 	{"Redis", []setting{
-		{name: "redis", old: "REDIS", takes: "URL", usage: "Redis with the secrets of room-spaces and the messages of backends: redis://, rediss:// (TLS), unix://, or none",
+		{name: nameRedis, old: "REDIS", takes: "URL", usage: "Redis with the secrets of room-spaces and the messages of backends: redis://, rediss:// (TLS), unix://, or none",
 			byDefault: server.DefaultRedis + " if it answers there", secret: true,
 			value: func(o *options) value { return redisValue{&o.server.Redis} }},
 		{name: "redis-channels", takes: "LIST", usage: "pub/sub channels to listen to, as NAME or NAME=DIALECT; dialects: python (python-socketio, Flask-SocketIO), json",

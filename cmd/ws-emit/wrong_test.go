@@ -10,6 +10,7 @@ import (
 func TestWrongInput(t *testing.T) {
 	secret := write(t, "secret", "s\n")
 	empty := write(t, "empty", "\n")
+	secretVariable := []string{"SECRET=s"}
 	file := func(text string) []string { return []string{"--config", write(t, "c.yaml", text)} }
 	for _, tt := range []struct {
 		args    []string
@@ -86,6 +87,33 @@ func TestWrongInput(t *testing.T) {
 		{args: []string{"version", "x"}, want: "want ws-emit version; see ws-emit version --help"},
 		{args: []string{"version", "--no-such-flag"}, want: "unknown flag: --no-such-flag; see ws-emit version --help"},
 		{args: []string{"help", "serve"}, want: "there is no such command; see ws-emit --help"},
+		{args: []string{"emit"}, want: "want ws-emit emit ROOM EVENT [JSON]; see ws-emit emit --help"},
+		{args: []string{"emit", "room"}, want: "want ws-emit emit"},
+		{args: []string{"emit", "room", "event", "1", "2"}, want: "want ws-emit emit"},
+		{args: []string{"emit", "room", "event", "-5"}, want: "put -- before what begins with -"},
+		{args: []string{"emit", "", "event"}, want: "the ROOM is empty: that would be everybody, and wants --all"},
+		{args: []string{"emit", "--all"}, want: "want ws-emit emit"},
+		{args: []string{"emit", "--all", ""}, environ: secretVariable, want: "there is no EVENT"},
+		{args: []string{"emit", "--all", "room", "event", "1"}, want: "--all and a ROOM contradict each other"},
+		{args: []string{"emit", "--all", "--room", "room", "event"}, want: "--all and --room contradict each other"},
+		{args: []string{"emit", "--all", "room", "event"}, environ: secretVariable, want: "the JSON is wrong at byte 1; for plain text there is --text"},
+		{args: []string{"emit", "room", "event", `{"a":`}, environ: secretVariable, want: "the JSON is wrong at byte 5"},
+		{args: []string{"emit", "room", "event", ""}, environ: secretVariable, want: "the JSON is wrong at byte 0"},
+		{args: []string{"emit", "--args", "room", "event", "{}"}, environ: secretVariable, want: "--args: the JSON is not a list"},
+		{args: []string{"emit", "--args", "room", "event"}, environ: secretVariable, want: "--text and --args are about JSON, and there is none"},
+		{args: []string{"emit", "--args", "--text", "room", "event", "1"}, want: "--text and --args contradict each other"},
+		{args: []string{"emit", "--text", "room", "event", "\xff"}, environ: secretVariable, want: "the text is not valid UTF-8"},
+		{args: []string{"emit", "--batch", "room"}, want: "with --batch all of a message stands in its line"},
+		{args: []string{"emit", "--batch", "--except", "room"}, want: "with --batch all of a message stands in its line"},
+		{args: []string{"emit", "room", "connect"}, environ: secretVariable, want: "event: "},
+		{args: []string{"emit", "--namespace", "chat", "room", "event"}, environ: secretVariable, want: "namespace: "},
+		{args: []string{"emit", "room", "event"}, want: "there is no emit secret: want one in --secret-file, --secret or SECRET"},
+		{args: []string{"emit", "--secret-file", "missing", "room", "event"}, want: "--secret-file: open missing: "},
+		{args: []string{"emit", "--url", "localhost:8899", "room", "event"}, environ: secretVariable, want: "must be an absolute http or https URL"},
+		{args: []string{"emit", "--url", "ftp://h", "room", "event"}, environ: secretVariable, want: "the scheme of a Redis URL must be redis"},
+		{args: []string{"emit", "--redis", "none", "room", "event"}, want: "want the URL of Redis"},
+		{args: []string{"emit", "--redis", "redis://h", "--url", "http://h", "room", "event"}, want: "--url and --redis are both given: want one"},
+		{environ: []string{"WS_EMIT_URL=ftp://h"}, args: []string{"emit", "room", "event"}, want: "the scheme of a Redis URL must be redis"},
 	} {
 		var stdout, stderr bytes.Buffer
 		status := run(tt.args, tt.environ, &stdout, &stderr)

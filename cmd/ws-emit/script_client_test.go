@@ -1,0 +1,98 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ws-emit/ws-emit/server/sioclient"
+)
+
+// clientsKey finds the clients of a script by their names.
+type clientsKey struct{}
+
+func connect(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, err := sioclient.Dial(ctx, sioclient.Config{URL: "http://" + ts.Getenv("ADDR"), Transports: []sioclient.Transport{sioclient.TransportWebSocket}})
+	ts.Check(err)
+	ts.Defer(c.Close)
+	for _, room := range args[1:] {
+		reply, err := c.Join(ctx, room, "")
+		ts.Check(err)
+		if !reply.OK {
+			ts.Fatalf("%s is not let into %s: %s", args[0], room, reply.Error)
+		}
+	}
+	ts.Value(clientsKey{}).(map[string]*sioclient.Client)[args[0]] = c
+}
+
+func heard(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c := ts.Value(clientsKey{}).(map[string]*sioclient.Client)[args[0]]
+	for _, expected := range args[1:] {
+		var want, got []any
+		ts.Check(json.Unmarshal([]byte(expected), &want))
+		event, err := c.Next(ctx)
+		if err != nil {
+			ts.Fatalf("waiting for %s: %v", expected, err)
+		}
+		ts.Check(json.Unmarshal(event.Args.JSON(), &got))
+		if got = append([]any{event.Name}, got...); !reflect.DeepEqual(got, want) {
+			ts.Fatalf("%s got %q, want %s", args[0], got, expected)
+		}
+	}
+}
+
+// startRedis starts a redis-server on a socket of its own.
+func startRedis(ts *testscript.TestScript, _ bool, _ []string) {
+	dir, err := os.MkdirTemp("", "ws-emit") // paths of sockets must be short
+	ts.Check(err)
+	socket := filepath.Join(dir, "redis")
+	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir)
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		_ = os.RemoveAll(dir)
+	})
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if strings.Contains(strings.ToLower(lines.Text()), "ready to accept connections") {
+			go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the process
+			ts.Setenv("REDIS_URL", "unix://"+socket)
+			return
+		}
+	}
+	ts.Fatalf("redis-server did not start")
+}
+
+func healthy(ts *testscript.TestScript, _ bool, _ []string) {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	deadline := time.Now().Add(patience)
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for ; time.Now().Before(deadline); <-again.C {
+		resp, err := client.Get("http://" + ts.Getenv("ADDR") + "/readyz")
+		ts.Check(err)
+		ts.Check(resp.Body.Close())
+		if resp.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	ts.Fatalf("the server is not ready")
+}
