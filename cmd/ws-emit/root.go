@@ -68,16 +68,24 @@ func newRoot(args, environ []string, stderr io.Writer) *cobra.Command {
 	root.SetHelpCommand(newHelpCommand(root))
 	root.AddCommand(
 		newEmitCommand(environ),
+		newRoomspaceCommand(environ),
 		newCompletionCommand(),
 		newVersionCommand(),
 	)
-	completeSettings(root)
-	for _, cmd := range root.Commands() {
+	forAll(root, func(cmd *cobra.Command) {
 		cmd.DisableFlagsInUseLine = true
 		completeSettings(cmd)
-	}
+	})
 	root.SetArgs(rewrite(args))
 	return root
+}
+
+// forAll does something with a command and with all below it.
+func forAll(cmd *cobra.Command, do func(*cobra.Command)) {
+	do(cmd)
+	for _, c := range cmd.Commands() {
+		forAll(c, do)
+	}
 }
 
 // newHelpCommand makes `ws-emit help COMMAND` another way to say `ws-emit COMMAND --help`.

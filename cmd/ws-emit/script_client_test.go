@@ -23,17 +23,18 @@ import (
 // clientsKey finds the clients of a script by their names.
 type clientsKey struct{}
 
-func connect(ts *testscript.TestScript, _ bool, args []string) {
+func connect(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c, err := sioclient.Dial(ctx, sioclient.Config{URL: "http://" + ts.Getenv("ADDR"), Transports: []sioclient.Transport{sioclient.TransportWebSocket}})
 	ts.Check(err)
 	ts.Defer(c.Close)
-	for _, room := range args[1:] {
-		reply, err := c.Join(ctx, room, "")
+	for _, arg := range args[1:] {
+		room, secret, _ := strings.Cut(arg, "=")
+		reply, err := c.Join(ctx, room, secret)
 		ts.Check(err)
-		if !reply.OK {
-			ts.Fatalf("%s is not let into %s: %s", args[0], room, reply.Error)
+		if reply.OK == neg {
+			ts.Fatalf("%s joins %s: %t %s", args[0], room, reply.OK, reply.Error)
 		}
 	}
 	ts.Value(clientsKey{}).(map[string]*sioclient.Client)[args[0]] = c
@@ -74,6 +75,7 @@ func startRedis(ts *testscript.TestScript, _ bool, _ []string) {
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if strings.Contains(strings.ToLower(lines.Text()), "ready to accept connections") {
 			go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the process
+			ts.Setenv("REDIS_SOCKET", socket)
 			ts.Setenv("REDIS_URL", "unix://"+socket)
 			return
 		}

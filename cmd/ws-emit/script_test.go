@@ -32,9 +32,9 @@ const patience = 30 * time.Second
 //	hold SECRET               begins a POST /emit and leaves it open, so that the server cannot stop
 //	terminate                 sends SIGTERM to the ws-emit that was started with &
 //	occupy                    listens on an address and sets $TAKEN to it
-//	redis                     starts a redis-server and sets $REDIS_URL
+//	redis                     starts a redis-server and sets $REDIS_URL and $REDIS_SOCKET
 //	healthy                   waits until $ADDR/readyz answers 200
-//	client NAME ROOM...       connects a client to $ADDR and joins rooms
+//	client NAME ROOM...       connects a client to $ADDR and joins rooms, each with a secret after "=" if it takes one; ! client is refused
 //	heard NAME EVENT...       waits for events of a client, in that order; each is a JSON list of the name and the arguments
 func TestScript(t *testing.T) {
 	if _, err := exec.LookPath("redis-server"); err != nil && os.Getenv("CI") != "" {

@@ -114,6 +114,14 @@ func TestWrongInput(t *testing.T) {
 		{args: []string{"emit", "--redis", "none", "room", "event"}, want: "want the URL of Redis"},
 		{args: []string{"emit", "--redis", "redis://h", "--url", "http://h", "room", "event"}, want: "--url and --redis are both given: want one"},
 		{environ: []string{"WS_EMIT_URL=ftp://h"}, args: []string{"emit", "room", "event"}, want: "the scheme of a Redis URL must be redis"},
+		{args: []string{"roomspace"}, want: "want ws-emit roomspace set|get|delete|list; see ws-emit roomspace --help"},
+		{args: []string{"roomspace", "put", "a"}, want: "want ws-emit roomspace set|get|delete|list"},
+		{args: []string{"roomspace", "set"}, want: "want ws-emit roomspace set SPACE [SECRET]"},
+		{args: []string{"roomspace", "get", "a", "b"}, want: "want ws-emit roomspace get SPACE"},
+		{args: []string{"roomspace", "list", "--redis", "none"}, want: "redis is none: want its URL in --redis"},
+		{args: []string{"roomspace", "list"}, environ: []string{"REDIS=nowhere"}, want: "REDIS: not a Redis URL"},
+		{args: []string{"completion"}, want: "want ws-emit completion bash|zsh|fish|powershell"},
+		{args: []string{"completion", "csh"}, want: "want ws-emit completion bash|zsh|fish|powershell"},
 	} {
 		var stdout, stderr bytes.Buffer
 		status := run(tt.args, tt.environ, &stdout, &stderr)
