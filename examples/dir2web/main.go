@@ -71,12 +71,10 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
+	files := folder(dir)
+	if _, err := files.list(); err != nil {
 		return err
 	}
-	defer root.Close()
-	files := folder{root}
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
 		return err

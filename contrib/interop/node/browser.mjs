@@ -51,6 +51,14 @@ const orders = {
   async problems() {
     return problems;
   },
+  async click({ selector }) {
+    await page.click(selector);
+  },
+  // How large the window is, and whether its user likes it dark.
+  async look({ width, height, dark = false }) {
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
+  },
   async screenshot({ path }) {
     await page.screenshot({ path });
   },
