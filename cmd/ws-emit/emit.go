@@ -58,8 +58,8 @@ Exit status: 0 accepted, 1 not or not by all, 2 the command is wrong and nothing
 	flags.StringArrayVar(&f.rooms, "room", nil, "this `ROOM` too; repeat it for more. Who is in several gets the event once")
 	flags.StringArrayVar(&f.except, "except", nil, "not who is in this `ROOM`; repeat it for more")
 	flags.StringVar(&f.namespace, "namespace", "/", "the Socket.IO namespace `NAME`")
-	flags.BoolVar(&f.text, "text", false, "JSON is not JSON but plain text")
-	flags.BoolVar(&f.args, "args", false, "JSON is a list, and each element an argument of the event")
+	flags.BoolVar(&f.text, "text", false, "what stands for JSON is plain text")
+	flags.BoolVar(&f.args, "args", false, "what stands for JSON is a list, and each element an argument")
 	flags.BoolVar(&f.batch, "batch", false, "read messages from standard input, one a line")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; put -- before what begins with - and is no flag, see %s --help", err, cmd.CommandPath())}

@@ -70,6 +70,7 @@ func newRoot(args, environ []string, stderr io.Writer) *cobra.Command {
 		newEmitCommand(environ),
 		newRoomspaceCommand(environ),
 		newCompletionCommand(),
+		newManCommand(),
 		newVersionCommand(),
 	)
 	forAll(root, func(cmd *cobra.Command) {
@@ -99,6 +100,14 @@ func newHelpCommand(root *cobra.Command) *cobra.Command {
 				return usageError{fmt.Errorf("there is no such command; see %s --help", root.Name())}
 			}
 			return about.Help()
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+			if about, rest, err := root.Find(args); err == nil && len(rest) == 0 {
+				for _, c := range about.Commands() {
+					names = append(names, c.Name())
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
 }

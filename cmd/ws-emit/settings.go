@@ -104,7 +104,7 @@ var groups = []group{
 		{name: nameRedis, old: "REDIS", takes: "URL", usage: "Redis with the secrets of room-spaces and the messages of backends: redis://, rediss:// (TLS), unix://, or none",
 			byDefault: server.DefaultRedis + " if it answers there", secret: true,
 			value: func(o *options) value { return redisValue{&o.server.Redis} }},
-		{name: "redis-channels", takes: "LIST", usage: "pub/sub channels to listen to, as NAME or NAME=DIALECT; dialects: python (python-socketio, Flask-SocketIO), json",
+		{name: "redis-channels", takes: "LIST", usage: "pub/sub channels to listen to, as NAME or NAME=DIALECT; dialects: python (python-socketio, Flask-SocketIO), node (socket.io's Redis adapters and emitters), json",
 			value: func(o *options) value { return channelsValue{&o.server.RedisChannels} }},
 		{name: "redis-methods", takes: "LIST", usage: "what may be asked for there: emit, and for connected clients enter_room, leave_room, close_room, disconnect",
 			value: func(o *options) value { return methodsValue{&o.server.RedisMethods} }},
