@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,7 +32,7 @@ func newCompletionCommand() *cobra.Command {
   ws-emit completion powershell | Out-String | Invoke-Expression`,
 		Long:              "The script for bash needs the package bash-completion.",
 		Args:              arguments(1, 1),
-		ValidArgsFunction: oneOf("bash", "fish", "powershell", "zsh"),
+		ValidArgsFunction: cobra.FixedCompletions(slices.Sorted(maps.Keys(shells)), cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			write, known := shells[args[0]]
 			if !known {
@@ -39,16 +40,6 @@ func newCompletionCommand() *cobra.Command {
 			}
 			return write(cmd.Root(), cmd.OutOrStdout())
 		},
-	}
-}
-
-// oneOf completes a first argument.
-func oneOf(words ...string) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return words, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 

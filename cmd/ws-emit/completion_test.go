@@ -15,7 +15,6 @@ func TestCompletion(t *testing.T) {
 	}{
 		{"roo", "roomspace"},
 		{"completion ", "bash fish powershell zsh"},
-		{"completion bash ", ""},
 		{"help roomspace s", "set"},
 		{"roomspace ", "delete get list set"},
 		{"roomspace get ", ""},

@@ -101,10 +101,12 @@ func newHelpCommand(root *cobra.Command) *cobra.Command {
 			}
 			return about.Help()
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+		ValidArgsFunction: func(_ *cobra.Command, args []string, typed string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
 			if about, rest, err := root.Find(args); err == nil && len(rest) == 0 {
 				for _, c := range about.Commands() {
-					names = append(names, c.Name())
+					if strings.HasPrefix(c.Name(), typed) {
+						names = append(names, c.Name())
+					}
 				}
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp
