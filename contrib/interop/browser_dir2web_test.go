@@ -97,7 +97,7 @@ func (p *shown) remove(t testing.TB, name string) {
 // choose clicks the name of a file in the list.
 func (p *shown) choose(t testing.TB, name string) {
 	t.Helper()
-	p.click(t, fmt.Sprintf("nav a:text-is(%q)", name))
+	p.click(t, fmt.Sprintf("nav span:text-is(%q)", name))
 	p.has(t, "#name", name)
 }
 

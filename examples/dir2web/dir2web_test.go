@@ -263,11 +263,11 @@ func TestSecret(t *testing.T) {
 func TestPage(t *testing.T) {
 	e := startWsEmit(t, 204)
 	c := e.config()
-	c.browserURL, c.space, c.folder = "https://live.example/", `</script>"`, "<b>"
+	c.browserURL, c.space = "https://live.example/", `</script>"`
 	answer := httptest.NewRecorder()
-	pages(c, "", e.space(t), slog.Default()).ServeHTTP(answer, httptest.NewRequest("GET", "/", nil))
+	pages(c, "/a/<b>", e.space(t), slog.Default()).ServeHTTP(answer, httptest.NewRequest("GET", "/", nil))
 	if body := answer.Body.String(); answer.Code != 200 || !strings.Contains(body, `const url = "https://live.example", space = "\u003c/script\u003e\""`) ||
-		!strings.Contains(body, "<code>&lt;b&gt;</code>") {
+		!strings.Contains(body, `<code title="/a/&lt;b&gt;">&lt;b&gt;</code>`) {
 		t.Errorf("%d, and the page does not know where ws-emit is, the room-space or the folder", answer.Code)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ func pages(c config, files folder, s *space, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		about := map[string]string{"url": strings.TrimSuffix(c.browserURL, "/"), "space": c.space, "folder": c.folder}
+		about := map[string]string{"url": strings.TrimSuffix(c.browserURL, "/"), "space": c.space, "folder": filepath.Base(string(files)), "path": string(files)}
 		if err := page.Execute(w, about); err != nil {
 			log.Debug("the browser has gone", "err", err)
 		}
