@@ -29,7 +29,9 @@ var mayImport = map[string][]string{
 	"server/sioclient":        {}, // it checks the server, so it shares nothing with it
 
 	"emitter":          {},
-	"emitter/redisbus": {"emitter"},
+	"emitter/redisbus": {"emitter", "emitter/redisbus/internal/pickle"},
+
+	"emitter/redisbus/internal/pickle": {},
 	"roomspace":        {},
 
 	"contrib/conformance": {"server/engineio", "server/socketio", "server/frame"}, // both work without a hub; what they send is a frame

@@ -41,6 +41,12 @@ const hexDigits = "0123456789abcdef"
 // text writes a string. Bytes that are not UTF-8 become U+FFFD.
 func (w *argWriter) text(s []byte) {
 	w.buf = append(slices.Grow(w.buf, len(s)+2), '"')
+	w.chars(s)
+	w.buf = append(w.buf, '"')
+}
+
+// chars writes a part of a string, as text does.
+func (w *argWriter) chars(s []byte) {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -67,7 +73,7 @@ func (w *argWriter) text(s []byte) {
 		i++
 		start = i
 	}
-	w.buf = append(append(w.buf, s[start:]...), '"')
+	w.buf = append(w.buf, s[start:]...)
 }
 
 func (w *argWriter) integer(n int64) { w.buf = strconv.AppendInt(w.buf, n, 10) }

@@ -3,89 +3,125 @@ package redisbus
 import (
 	"bytes"
 	"cmp"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"strings"
 
 	"github.com/ws-emit/ws-emit/emitter"
 )
 
-// pythonEmit are the members of a python-socketio message that mean something here. Others, such as host_id, are ignored.
-type pythonEmit struct {
-	document
-	method, event, data, binary, namespace, room, skipSID, callback span
+// pythonMember is a member of a python-socketio message that means something here. Others, such as host_id, are ignored.
+type pythonMember int
+
+const (
+	memberMethod pythonMember = iota
+	memberEvent
+	memberData
+	memberBinary
+	memberNamespace
+	memberRoom
+	memberSID
+	memberSkipSID
+	memberCallback
+	memberCount
+)
+
+// pythonMemberOf returns the member of a name, or memberCount.
+func pythonMemberOf(name []byte) pythonMember {
+	switch string(name) {
+	case "method":
+		return memberMethod
+	case "event":
+		return memberEvent
+	case "data":
+		return memberData
+	case "binary":
+		return memberBinary
+	case "namespace":
+		return memberNamespace
+	case "room":
+		return memberRoom
+	case "sid":
+		return memberSID
+	case "skip_sid":
+		return memberSkipSID
+	case "callback":
+		return memberCallback
+	}
+	return memberCount
 }
 
-// decodePython decodes what the RedisManager of python-socketio publishes as JSON, which is since 5.14.0, and what is written by hand
-// after its example:
+// memberShape is what a member is, as far as that matters for any of them.
+type memberShape int
+
+const (
+	shapeNull memberShape = iota // or absent
+	shapeList
+	shapeOther
+)
+
+// pythonSource is a message of python-socketio in one of its encodings, as the rest of this file reads it.
+type pythonSource interface {
+	shape(pythonMember) memberShape
+	// chars returns a member that is a string without half of a surrogate pair. They must not be changed, and stand until the next call.
+	chars(pythonMember) (chars []byte, ok bool)
+	// names returns a member that is one name or a list of them. An integer, which can be a room in Python, stands for its digits. Names
+	// that no socket can have are left out (appendName).
+	names(pythonMember) (names []string, ok bool)
+	// data returns the arguments and the attachments of an event.
+	data() (args []json.RawMessage, attachments [][]byte, reason DropReason)
+}
+
+// appendName appends the name of a room, if a socket can be in it.
+func appendName(names []string, name string) []string {
+	if name == "" || len(name) > emitter.MaxRoomBytes {
+		return names
+	}
+	return append(names, name)
+}
+
+// decodePython decodes what the RedisManager of python-socketio publishes, as JSON since 5.14.0 and as a pickle before, and what is written
+// by hand after its example:
 //
 //	{"method":"emit","event":E,"data":D,"binary":B,"namespace":N,"room":R,"skip_sid":S,"callback":C,"host_id":H}
+//	{"method":"disconnect","sid":SID,"namespace":N,"host_id":H}
+//	{"method":"enter_room","sid":SID,"room":R,"namespace":N,"host_id":H}, leave_room as well
+//	{"method":"close_room","room":R,"namespace":N,"host_id":H}
 //
 // Where python's own receivers would deliver to nobody, nothing is delivered here either: in an empty list of rooms, with an empty
-// namespace or none.
+// namespace or none. The method callback is for python's servers only, an ack never goes out from here.
 func decodePython(dst []emitter.Message, in published, rules *rules) ([]emitter.Message, DropReason) {
-	p, reason := parsePython(in.body)
+	p, reason := parsePython(bytes.TrimPrefix(in.body, []byte("\uFEFF")), rules)
 	if reason != "" {
 		return dst, reason
 	}
 	var m emitter.Message
-	if reason := cmp.Or(p.readName(&m), p.readRooms(&m), p.readData(&m)); reason != "" {
+	if reason := readPython(p, &m); reason != "" {
 		return dst, reason
 	}
 	if err := m.Validate(rules.limits); err != nil {
 		reason := validateReason(err)
 		if reason == DropMalformed {
-			// The arguments are valid JSON, it can only be about attachments.
-			reason = DropBinary
+			// The arguments are valid JSON, it can only be about attachments, or about the room to enter.
+			if reason = DropRoom; m.Method == emitter.MethodEmit {
+				reason = DropBinary
+			}
 		}
 		return dst, reason
 	}
-	if !p.isNull(p.callback) {
+	if m.Method == emitter.MethodEmit && p.shape(memberCallback) != shapeNull {
 		reason = DropAck
 	}
 	return append(dst, m), reason
 }
 
-// parsePython finds the members of an emit.
-func parsePython(payload []byte) (p pythonEmit, reason DropReason) {
-	payload = bytes.TrimPrefix(payload, []byte("\uFEFF"))
-	if looksPickled(payload) {
-		return p, DropPickle
-	}
-	doc, err := parseDocument(payload)
+// parsePython finds the members of a message.
+func parsePython(body []byte, rules *rules) (pythonSource, DropReason) {
 	switch {
-	case errors.Is(err, errNotUTF8):
-		return p, DropEncoding
-	case err != nil, doc.first(doc.root()) != '{':
-		return p, DropMalformed
+	case !looksPickled(body):
+		return parsePythonJSON(body)
+	case !rules.pickle:
+		return nil, DropPickle
 	}
-	p.document = doc
-	for key, value := range doc.members(doc.root()) {
-		// As in Python, the last one of equal keys counts.
-		switch name, _ := doc.chars(key); string(name) {
-		case "method":
-			p.method = value
-		case "event":
-			p.event = value
-		case "data":
-			p.data = value
-		case "binary":
-			p.binary = value
-		case "namespace":
-			p.namespace = value
-		case "room":
-			p.room = value
-		case "skip_sid":
-			p.skipSID = value
-		case "callback":
-			p.callback = value
-		}
-	}
-	if method, _ := doc.chars(p.method); string(method) != "emit" {
-		return p, DropMethod
-	}
-	return p, ""
+	return parsePythonPickle(body)
 }
 
 // looksPickled reports whether a payload begins as a pickled dict of any protocol does. No JSON begins like this.
@@ -100,145 +136,85 @@ func looksPickled(b []byte) bool {
 	return b[0] == 0x80 // PROTO, protocol 2 and later
 }
 
-// readName reads where and what: namespace and event.
-func (p *pythonEmit) readName(m *emitter.Message) DropReason {
+// readPython reads a message that asks for any method.
+func readPython(p pythonSource, m *emitter.Message) DropReason {
+	method, _ := p.chars(memberMethod)
 	var ok bool
-	if m.Namespace, ok = p.text(p.namespace); !ok || m.Namespace == "" {
-		return DropNamespace
+	if m.Method, ok = emitter.ParseMethod(string(method)); !ok {
+		return DropMethod
 	}
-	if m.Event, ok = p.text(p.event); !ok {
-		return DropEvent
+	if reason := readNamespace(p, m); reason != "" {
+		return reason
 	}
-	return ""
+	switch m.Method {
+	case emitter.MethodEmit:
+		return cmp.Or(readEvent(p, m), readRooms(p, m), readData(p, m))
+	case emitter.MethodCloseRoom:
+		return readRoom(p, &m.Rooms)
+	case emitter.MethodEnterRoom, emitter.MethodLeaveRoom:
+		return cmp.Or(readSID(p, m), readRoom(p, &m.Change))
+	}
+	return readSID(p, m)
 }
 
-// readRooms reads to whom. Without a room the message is for the whole namespace.
-func (p *pythonEmit) readRooms(m *emitter.Message) DropReason {
-	var ok bool
-	if !p.isNull(p.room) {
-		if m.Rooms, ok = p.names(p.room); !ok || len(m.Rooms) == 0 {
-			return DropRoom
-		}
-	}
-	if !p.isNull(p.skipSID) {
-		if m.Except, ok = p.names(p.skipSID); !ok {
-			return DropRoom
-		}
-	}
-	return ""
-}
-
-// names reads one name or a list of them. An integer, which can be a room in Python, stands for its digits. Names that no socket can have
-// are left out.
-func (p *pythonEmit) names(s span) (names []string, ok bool) {
-	if p.first(s) != '[' {
-		return p.appendName(make([]string, 0, 1), s)
-	}
-	for element := range p.elements(s) {
-		if names, ok = p.appendName(names, element); !ok {
-			return nil, false
-		}
-	}
-	return names, true
-}
-
-func (p *pythonEmit) appendName(names []string, s span) ([]string, bool) {
-	name, ok := p.text(s)
-	if !ok {
-		if name, ok = p.integer(s); !ok {
-			return nil, false
-		}
-	}
-	if name == "" || len(name) > emitter.MaxRoomBytes {
-		return names, true
-	}
-	return append(names, name), true
-}
-
-// integer returns the text of a number without fraction and exponent.
-func (p *pythonEmit) integer(s span) (text string, ok bool) {
-	switch c := p.first(s); {
-	case c == '-', '0' <= c && c <= '9':
-		raw := p.raw(s)
-		return string(raw), !bytes.ContainsAny(raw, ".eE")
-	}
-	return "", false
-}
-
-// readData reads the arguments and the attachments.
-func (p *pythonEmit) readData(m *emitter.Message) DropReason {
-	if p.data.absent() {
-		return DropMalformed
-	}
-	switch p.first(p.binary) {
-	case 't':
-		return p.readBinary(m)
-	case 'f', 'n', 0:
-		m.Args = p.args(p.data)
+// readNamespace reads the namespace. Only to disconnect python's servers need none.
+func readNamespace(p pythonSource, m *emitter.Message) (reason DropReason) {
+	namespace, ok := p.chars(memberNamespace)
+	if m.Namespace = string(namespace); m.Namespace != "" {
 		return ""
 	}
-	return DropBinary
+	if m.Method == emitter.MethodDisconnect && (ok || p.shape(memberNamespace) == shapeNull) {
+		return "" // which stands for "/"
+	}
+	return DropNamespace
 }
 
-// args returns the arguments that a value of data stands for. Since 5.15.1 it is the list of them; before, a tuple came as a list too, and
-// anything else was the only argument. None is no argument at all.
-func (p *pythonEmit) args(data span) []json.RawMessage {
-	if p.isNull(data) {
-		return nil
+func readEvent(p pythonSource, m *emitter.Message) DropReason {
+	event, ok := p.chars(memberEvent)
+	if !ok {
+		return DropEvent
 	}
-	args := make([]json.RawMessage, 0, 1)
-	if p.first(data) != '[' {
-		return append(args, p.raw(data))
-	}
-	null := false
-	for element := range p.elements(data) {
-		null = p.isNull(element)
-		args = append(args, p.raw(element))
-	}
-	if len(args) == 1 && null {
-		return nil
-	}
-	return args
-}
-
-// readBinary reads data that is a list of the value with placeholders and the attachments in base64.
-func (p *pythonEmit) readBinary(m *emitter.Message) DropReason {
-	if p.first(p.data) != '[' {
-		return DropBinary
-	}
-	var value span
-	for element := range p.elements(p.data) {
-		if value.absent() {
-			value = element
-			continue
-		}
-		if len(m.Attachments) == emitter.MaxAttachments {
-			return DropBinary
-		}
-		attachment, ok := p.base64(element)
-		if !ok {
-			return DropBinary
-		}
-		m.Attachments = append(m.Attachments, attachment)
-	}
-	if value.absent() {
-		return DropBinary
-	}
-	if len(m.Attachments) == 0 && bytes.Contains(p.raw(value), []byte(`"_placeholder"`)) {
-		return DropBinary // stands for an attachment that is not there; Validate looks only where there are any
-	}
-	m.Args = p.args(value)
+	m.Event = string(event)
 	return ""
 }
 
-// strictBase64 has no place for bits or bytes that mean nothing, apart from line ends.
-var strictBase64 = base64.StdEncoding.Strict()
-
-func (p *pythonEmit) base64(s span) (attachment []byte, ok bool) {
-	text, ok := p.text(s)
-	if !ok || strings.ContainsAny(text, "\r\n") {
-		return nil, false
+// readRooms reads to whom an event goes. Without a room it is for the whole namespace.
+func readRooms(p pythonSource, m *emitter.Message) DropReason {
+	var ok bool
+	if p.shape(memberRoom) != shapeNull {
+		if m.Rooms, ok = p.names(memberRoom); !ok || len(m.Rooms) == 0 {
+			return DropRoom
+		}
 	}
-	attachment, err := strictBase64.DecodeString(text)
-	return attachment, err == nil
+	if p.shape(memberSkipSID) != shapeNull {
+		if m.Except, ok = p.names(memberSkipSID); !ok {
+			return DropRoom
+		}
+	}
+	return ""
+}
+
+func readData(p pythonSource, m *emitter.Message) (reason DropReason) {
+	m.Args, m.Attachments, reason = p.data()
+	return reason
+}
+
+// readSID reads which socket is meant. None is nobody, and never everybody.
+func readSID(p pythonSource, m *emitter.Message) DropReason {
+	sid, _ := p.chars(memberSID)
+	if len(sid) == 0 {
+		return DropRoom
+	}
+	m.Rooms = []string{string(sid)}
+	return ""
+}
+
+// readRoom reads the one room that is entered, left or closed.
+func readRoom(p pythonSource, rooms *[]string) DropReason {
+	names, ok := p.names(memberRoom)
+	if !ok || len(names) != 1 || p.shape(memberRoom) == shapeList {
+		return DropRoom
+	}
+	*rooms = names
+	return ""
 }

@@ -33,6 +33,66 @@ func checkPython(t *testing.T, tests map[string]wantMessage) {
 	}
 }
 
+// method returns a message with a method and these members.
+func method(name, members string) string {
+	return `{"method": "` + name + `", "namespace": "/n", "host_id": "h", ` + members + `}`
+}
+
+func TestDecodePythonMethods(t *testing.T) {
+	want := func(method string, rooms, change []string) wantMessage {
+		return wantMessage{Method: method, Namespace: "/n", Rooms: rooms, Change: change}
+	}
+	tests := map[string]wantMessage{
+		method("disconnect", `"sid": "~s"`):                                   want("disconnect", []string{"~s"}, nil),
+		method("disconnect", `"sid": "~s", "room": "r", "callback": [1]`):     want("disconnect", []string{"~s"}, nil),
+		method("disconnect", `"sid": "~s", "namespace": null`):                {Method: "disconnect", Namespace: "/", Rooms: []string{"~s"}},
+		method("disconnect", `"sid": "~s", "namespace": ""`):                  {Method: "disconnect", Namespace: "/", Rooms: []string{"~s"}},
+		`{"method": "disconnect", "sid": "~s"}`:                               {Method: "disconnect", Namespace: "/", Rooms: []string{"~s"}},
+		method("enter_room", `"sid": "~s", "room": "r"`):                      want("enter_room", []string{"~s"}, []string{"r"}),
+		method("enter_room", `"sid": "~s", "room": 7`):                        want("enter_room", []string{"~s"}, []string{"7"}),
+		method("leave_room", `"sid": "~s", "room": "r", "event": "e"`):        want("leave_room", []string{"~s"}, []string{"r"}),
+		method("close_room", `"room": "r", "sid": "~s"`):                      want("close_room", []string{"r"}, nil),
+		method("close_room", `"room": -7, "data": ["x"], "skip_sid": ["~t"]`): want("close_room", []string{"-7"}, nil),
+	}
+	checkPython(t, tests)
+	checkPickles(t, tests)
+}
+
+func TestDecodePythonMethodDrops(t *testing.T) {
+	long := strings.Repeat("r", emitter.MaxRoomBytes+1)
+	for want, payloads := range map[DropReason][]string{
+		DropRoom: {
+			method("disconnect", `"room": "r"`), method("disconnect", `"sid": null`), method("disconnect", `"sid": ""`), method("disconnect", `"sid": 1`),
+			method("disconnect", `"sid": ["~s"]`), method("disconnect", `"sid": "`+long+`"`), method("enter_room", `"sid": "~s"`),
+			method("enter_room", `"sid": "", "room": "r"`), method("enter_room", `"room": "r"`), method("enter_room", `"sid": null, "room": "r"`),
+			method("enter_room", `"sid": "~s", "room": ""`), method("enter_room", `"sid": "~s", "room": null`),
+			method("enter_room", `"sid": "~s", "room": ["r"]`), method("enter_room", `"sid": "~s", "room": "~t"`),
+			method("enter_room", `"sid": "~s", "room": "`+long+`"`), method("leave_room", `"sid": "~s", "room": true`),
+			method("leave_room", `"sid": "~s"`), method("leave_room", `"room": "r"`), method("close_room", `"sid": "~s"`),
+			method("close_room", `"room": ""`), method("close_room", `"room": null`), method("close_room", `"room": []`),
+			method("close_room", `"room": ["r"]`), method("close_room", `"room": ["r", "s"]`), method("close_room", `"room": 1.5`),
+		},
+		DropNamespace: {
+			method("disconnect", `"sid": "~s", "namespace": 1`), method("disconnect", `"sid": "~s", "namespace": "n"`),
+			method("enter_room", `"sid": "~s", "room": "r", "namespace": null`), method("leave_room", `"sid": "~s", "room": "r", "namespace": ""`),
+			`{"method": "close_room", "room": "r"}`,
+		},
+		DropMethod: {
+			method("callback", `"sid": "~s", "id": 1, "args": [1]`), method("Emit", `"event": "e", "data": 1`), method("", `"event": "e", "data": 1`),
+			method("unknown", `"event": "e", "data": 1`), method("emit", `"method": null`), method("emit", `"method": ["emit"]`), `{"event": "e"}`,
+		},
+	} {
+		for _, payload := range payloads {
+			for _, body := range []string{payload, pickled(t, payload)} {
+				got, reason := decodePython(nil, published{body: []byte(body)}, &rules{pickle: true})
+				if len(got) > 0 || reason != want {
+					t.Errorf("%.300q: %+v (%s), want %s", body, got, reason, want)
+				}
+			}
+		}
+	}
+}
+
 func TestDecodePythonData(t *testing.T) {
 	plain := wantPython(func(*wantMessage) {})
 	args := func(args ...string) wantMessage { return wantPython(func(w *wantMessage) { w.Args = args }) }
@@ -78,7 +138,7 @@ func TestDecodePythonMembers(t *testing.T) {
 	event := wantPython(func(w *wantMessage) { w.Event = "f" })
 	rooms := func(rooms ...string) wantMessage { return wantPython(func(w *wantMessage) { w.Rooms = rooms }) }
 	except := func(rooms ...string) wantMessage { return wantPython(func(w *wantMessage) { w.Except = rooms }) }
-	checkPython(t, map[string]wantMessage{
+	tests := map[string]wantMessage{
 		// members
 		python(`"room": null, "skip_sid": null, "callback": null, "binary": null, "host_id": "h"`): plain,
 		python(`"surplus": {"method": "close_room"}`):                                              plain,
@@ -99,7 +159,9 @@ func TestDecodePythonMembers(t *testing.T) {
 		python(`"skip_sid": ["s", "t"]`):                                except("s", "t"),
 		python(`"skip_sid": []`):                                        plain,
 		python(`"skip_sid": ""`):                                        plain,
-	})
+	}
+	checkPython(t, tests)
+	checkPickles(t, tests)
 }
 
 func TestDecodePythonDrops(t *testing.T) {
@@ -116,7 +178,7 @@ func TestDecodePythonDrops(t *testing.T) {
 		DropEncoding: {"\x93", python(`"data": "` + "\xff" + `"`), python(`"data": "` + "\xed\xa0\x80" + `"`)},
 		DropPickle:   {"\x80\x04\x95", "\x80\x02}q\x00.", "(dp0\n.", "}q\x00(", "}.", "}("},
 		DropMethod: {
-			"{}", `{"event": "e", "data": 1, "namespace": "/"}`, python(`"method": "close_room"`), python(`"method": null`),
+			"{}", `{"event": "e", "data": 1, "namespace": "/"}`, python(`"method": "callback"`), python(`"method": null`),
 			python(`"method": "Emit"`), python(`"method": ["emit"]`),
 		},
 		DropNamespace: {
@@ -188,11 +250,14 @@ func FuzzDecodePython(f *testing.F) {
 	for _, v := range readVectors[foreignVector](f, "other-formats.json") {
 		f.Add(v.Payload)
 	}
+	for _, v := range readVectors[pickleVector](f, "python-pickle.json") {
+		f.Add(v.Payload)
+	}
 	f.Add([]byte(python(`"data": [NaN, {"a": -Infinity}], "room": NaN`)))
 	f.Add([]byte(python(`"room": ["\ud800", 5, ""], "skip_sid": "\ufffd"`)))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		before := bytes.Clone(payload)
-		got, reason := decodePython(nil, published{body: payload}, &rules{})
+		got, reason := decodePython(nil, published{body: payload}, &rules{pickle: true})
 		if !bytes.Equal(before, payload) {
 			t.Fatal("payload was changed")
 		}
@@ -203,21 +268,35 @@ func FuzzDecodePython(f *testing.F) {
 		if len(got) == 0 {
 			return
 		}
+		if m := got[0]; m.Method != emitter.MethodEmit && len(m.Rooms) != 1 {
+			t.Fatalf("to everybody: %+v", m)
+		}
 		// Compare with what encoding/json understands, where it understands all of it.
 		var ref map[string]any
-		if json.Unmarshal(bytes.TrimPrefix(payload, []byte("\uFEFF")), &ref) != nil {
-			return
-		}
-		if ref["method"] != "emit" || ref["event"] != got[0].Event || ref["namespace"] != got[0].Namespace {
-			t.Fatalf("%+v of %v", got[0], ref)
-		}
-		if room, one := ref["room"].(string); one && (len(got[0].Rooms) != 1 || got[0].Rooms[0] != room) {
-			t.Fatalf("rooms %q of %v", got[0].Rooms, ref["room"])
-		}
-		if (ref["room"] == nil) != (len(got[0].Rooms) == 0) {
-			t.Fatalf("rooms %q of %v", got[0].Rooms, ref["room"])
+		if json.Unmarshal(bytes.TrimPrefix(payload, []byte("\uFEFF")), &ref) == nil {
+			compareWithJSON(t, got[0], ref)
 		}
 	})
+}
+
+func compareWithJSON(t *testing.T, m emitter.Message, ref map[string]any) {
+	t.Helper()
+	if ref["method"] != m.Method.String() || ref["namespace"] != m.Namespace && m.Method != emitter.MethodDisconnect {
+		t.Fatalf("%+v of %v", m, ref)
+	}
+	rooms := map[emitter.Method]string{emitter.MethodEmit: "room", emitter.MethodCloseRoom: "room"}[m.Method]
+	if rooms == "" {
+		rooms = "sid"
+	}
+	if room, one := ref[rooms].(string); one && (len(m.Rooms) != 1 || m.Rooms[0] != room) {
+		t.Fatalf("rooms %q of %v", m.Rooms, ref[rooms])
+	}
+	if (ref[rooms] == nil) != (len(m.Rooms) == 0) {
+		t.Fatalf("rooms %q of %v", m.Rooms, ref[rooms])
+	}
+	if m.Method == emitter.MethodEmit && ref["event"] != m.Event {
+		t.Fatalf("event %q of %v", m.Event, ref["event"])
+	}
 }
 
 // pythonMessage is an emit of about 200 bytes, as python-socketio writes it.

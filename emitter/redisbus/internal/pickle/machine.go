@@ -1,0 +1,282 @@
+package pickle
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// Decode runs a pickle. The result refers to b, which must not be changed while it is used.
+func Decode(b []byte) (*Pickle, error) {
+	if len(b) > math.MaxInt32 {
+		return nil, tooLarge("longer than 2 GiB")
+	}
+	m := &machine{p: Pickle{b: b}}
+	m.stack, m.memo = m.stackSpace[:0], m.memoSpace[:0]
+	m.p.items, m.p.containers = m.p.itemSpace[:0], m.p.containerSpace[:0]
+	if err := m.run(); err != nil {
+		return nil, err
+	}
+	if _, _, err := m.p.measure(m.p.root, 1); err != nil {
+		return nil, err
+	}
+	return &m.p, nil
+}
+
+// machine runs the opcodes of a pickle.
+type machine struct {
+	p     Pickle
+	stack []ref
+	// marks are the heights that the stack had at the marks. What is below the last one is out of reach.
+	marks []uint32
+	// memo are the values by index, noRef where there is none. An index that is larger than the place where it stands is in far: the
+	// pickler counts up from 0, so nobody but an attacker has any, and a gap costs memory.
+	memo     []ref
+	far      map[uint32]ref
+	memoized int // values in memo and far
+
+	// What a small pickle needs, in one piece.
+	stackSpace [32]ref
+	memoSpace  [32]ref
+}
+
+const noRef = ref(math.MaxUint32)
+
+func (m *machine) run() error {
+	b := m.p.b
+	for i := 0; i < len(b); {
+		arg, end, err := argumentAt(b, i)
+		if err != nil {
+			return err
+		}
+		if opcode(b[i]) == opStop {
+			return m.stop(end)
+		}
+		if err := m.step(opcode(b[i]), arg, i, end); err != nil {
+			return err
+		}
+		i = end
+	}
+	return malformed("it has no end")
+}
+
+// stop takes the result.
+func (m *machine) stop(end int) error {
+	if len(m.stack) != 1 || len(m.marks) > 0 {
+		return malformed("it does not end with one value")
+	}
+	if end != len(m.p.b) {
+		return malformed("it goes on after its end")
+	}
+	m.p.root = m.stack[0]
+	return nil
+}
+
+// step executes the opcode from i up to end.
+func (m *machine) step(op opcode, arg []byte, i, end int) error {
+	switch op {
+	case opProto:
+		if i != 0 || arg[0] < 2 || arg[0] > 5 {
+			return malformed("protocol is not 2 to 5, or not at the begin")
+		}
+		return nil
+	case opFrame:
+		if binary.LittleEndian.Uint64(arg) > uint64(len(m.p.b)-end) {
+			return malformed("a frame is cut off")
+		}
+		return nil
+	case opMark:
+		if len(m.marks) == cap(m.marks) {
+			m.marks = grow(m.marks, len(m.p.b))
+		}
+		m.marks = append(m.marks, uint32(len(m.stack)))
+		return nil
+	case opPop:
+		_, err := m.pop(1)
+		return err
+	case opEmptyList, opEmptyTuple, opEmptyDict:
+		return m.collect(op, nil)
+	case opTuple1, opTuple2, opTuple3:
+		items, err := m.pop(int(op-opTuple1) + 1)
+		if err != nil {
+			return err
+		}
+		return m.collect(op, items)
+	case opList, opTuple, opDict:
+		items, err := m.popMark()
+		if err != nil {
+			return err
+		}
+		return m.collect(op, items)
+	case opAppend, opAppends, opSetItem, opSetItems:
+		return m.fill(op)
+	case opPut, opBinPut, opLongBinPut, opMemoize:
+		return m.put(op, arg, i)
+	case opGet, opBinGet, opLongBinGet:
+		return m.get(arg, op == opGet)
+	}
+	if err := m.p.checkScalar(op, arg); err != nil {
+		return err
+	}
+	m.push(ref(i))
+	return nil
+}
+
+func (m *machine) push(r ref) {
+	if len(m.stack) == cap(m.stack) {
+		m.stack = grow(m.stack, len(m.p.b))
+	}
+	m.stack = append(m.stack, r)
+}
+
+// reachable returns the number of values above the last mark.
+func (m *machine) reachable() int {
+	if len(m.marks) == 0 {
+		return len(m.stack)
+	}
+	return len(m.stack) - int(m.marks[len(m.marks)-1])
+}
+
+var errUnderflow = malformed("a value is missing on the stack")
+
+// pop takes n values from the stack. They stand until something is pushed.
+func (m *machine) pop(n int) ([]ref, error) {
+	if m.reachable() < n {
+		return nil, errUnderflow
+	}
+	rest := len(m.stack) - n
+	items := m.stack[rest:]
+	m.stack = m.stack[:rest]
+	return items, nil
+}
+
+// popMark takes the last mark and what is above it.
+func (m *machine) popMark() ([]ref, error) {
+	if len(m.marks) == 0 {
+		return nil, malformed("a mark is missing on the stack")
+	}
+	items, err := m.pop(m.reachable())
+	m.marks = m.marks[:len(m.marks)-1]
+	return items, err
+}
+
+// collect pushes a new container of items.
+func (m *machine) collect(op opcode, items []ref) error {
+	kind := Tuple
+	switch op {
+	case opEmptyList, opList:
+		kind = List
+	case opEmptyDict, opDict:
+		kind = Dict
+	}
+	r := ref(len(m.p.containers)) | containerBit
+	if len(m.p.containers) == cap(m.p.containers) {
+		m.p.containers = grow(m.p.containers, len(m.p.b))
+	}
+	m.p.containers = append(m.p.containers, container{kind: kind})
+	if err := m.p.extend(r, items); err != nil {
+		return err
+	}
+	m.push(r)
+	return nil
+}
+
+// fill puts values that are on the stack into the list or dict below them, which stays there.
+func (m *machine) fill(op opcode) (err error) {
+	var items []ref
+	kind := List
+	switch op {
+	case opAppend:
+		items, err = m.pop(1)
+	case opSetItem:
+		items, err = m.pop(2)
+		kind = Dict
+	case opAppends:
+		items, err = m.popMark()
+	case opSetItems:
+		items, err = m.popMark()
+		kind = Dict
+	}
+	if err != nil {
+		return err
+	}
+	if m.reachable() < 1 {
+		return errUnderflow
+	}
+	r := m.stack[len(m.stack)-1]
+	if r&containerBit == 0 || m.p.container(r).kind != kind {
+		return malformed("what is appended to is no list, or what an item is set in no dict")
+	}
+	return m.p.extend(r, items)
+}
+
+// put remembers the top of the stack.
+func (m *machine) put(op opcode, arg []byte, i int) error {
+	if m.reachable() < 1 {
+		return errUnderflow
+	}
+	index := uint32(m.memoized)
+	if op != opMemoize {
+		var ok bool
+		if index, ok = memoIndex(arg, op == opPut); !ok {
+			return malformed("the index of a memo is no number")
+		}
+	}
+	r := m.stack[len(m.stack)-1]
+	if int64(index) > int64(i) {
+		if _, known := m.far[index]; !known {
+			m.memoized++
+		}
+		if m.far == nil {
+			m.far = make(map[uint32]ref)
+		}
+		m.far[index] = r
+		return nil
+	}
+	for int(index) >= len(m.memo) {
+		if len(m.memo) == cap(m.memo) {
+			m.memo = grow(m.memo, len(m.p.b))
+		}
+		m.memo = append(m.memo, noRef)
+	}
+	if m.memo[index] == noRef {
+		m.memoized++
+	}
+	m.memo[index] = r
+	return nil
+}
+
+// get pushes what is remembered.
+func (m *machine) get(arg []byte, decimal bool) error {
+	index, ok := memoIndex(arg, decimal)
+	if !ok {
+		return malformed("the index of a memo is no number")
+	}
+	r, known := m.far[index]
+	if !known {
+		if int64(index) >= int64(len(m.memo)) || m.memo[index] == noRef {
+			return malformed("nothing is remembered there")
+		}
+		r = m.memo[index]
+	}
+	m.push(r)
+	return nil
+}
+
+// memoIndex returns the number in an argument.
+func memoIndex(arg []byte, decimal bool) (index uint32, ok bool) {
+	switch {
+	case decimal:
+		return parseIndex(arg)
+	case len(arg) == 1:
+		return uint32(arg[0]), true
+	}
+	return binary.LittleEndian.Uint32(arg), true
+}
+
+// grow returns s, which is full and never has more than limit elements, with more room. It doubles the room, so that the sum of all that is
+// allocated for s is less than twice the limit; append alone adds a quarter at a time, and the sum becomes five times what is needed.
+func grow[T any](s []T, limit int) []T {
+	grown := make([]T, len(s), min(max(2*cap(s), 8), limit))
+	copy(grown, s)
+	return grown
+}

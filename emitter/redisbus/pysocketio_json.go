@@ -1,0 +1,165 @@
+package redisbus
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/ws-emit/ws-emit/emitter"
+)
+
+// pythonJSON is a message of python-socketio in JSON.
+type pythonJSON struct {
+	document
+	members [memberCount]span
+}
+
+var _ pythonSource = (*pythonJSON)(nil)
+
+func parsePythonJSON(payload []byte) (pythonSource, DropReason) {
+	doc, err := parseDocument(payload)
+	switch {
+	case errors.Is(err, errNotUTF8):
+		return nil, DropEncoding
+	case err != nil:
+		return nil, DropMalformed
+	}
+	root := doc.root()
+	if doc.first(root) != '{' {
+		return nil, DropMalformed
+	}
+	p := &pythonJSON{document: doc}
+	for key, value := range doc.members(root) {
+		name, _ := doc.chars(key)
+		// As in Python, the last one of equal keys counts.
+		if member := pythonMemberOf(name); member != memberCount {
+			p.members[member] = value
+		}
+	}
+	return p, ""
+}
+
+func (p *pythonJSON) shape(member pythonMember) memberShape {
+	switch s := p.members[member]; {
+	case p.isNull(s):
+		return shapeNull
+	case p.first(s) == '[':
+		return shapeList
+	}
+	return shapeOther
+}
+
+func (p *pythonJSON) chars(member pythonMember) (chars []byte, ok bool) {
+	return p.document.chars(p.members[member])
+}
+
+func (p *pythonJSON) names(member pythonMember) (names []string, ok bool) {
+	s := p.members[member]
+	if p.first(s) != '[' {
+		return p.appendName(make([]string, 0, 1), s)
+	}
+	for element := range p.elements(s) {
+		if names, ok = p.appendName(names, element); !ok {
+			return nil, false
+		}
+	}
+	return names, true
+}
+
+func (p *pythonJSON) appendName(names []string, s span) ([]string, bool) {
+	name, ok := p.text(s)
+	if !ok {
+		if name, ok = p.integer(s); !ok {
+			return nil, false
+		}
+	}
+	return appendName(names, name), true
+}
+
+// integer returns the text of a number without fraction and exponent.
+func (p *pythonJSON) integer(s span) (text string, ok bool) {
+	switch c := p.first(s); {
+	case c == '-', '0' <= c && c <= '9':
+		raw := p.raw(s)
+		return string(raw), !bytes.ContainsAny(raw, ".eE")
+	}
+	return "", false
+}
+
+func (p *pythonJSON) data() (args []json.RawMessage, attachments [][]byte, reason DropReason) {
+	data := p.members[memberData]
+	if data.absent() {
+		return nil, nil, DropMalformed
+	}
+	switch p.first(p.members[memberBinary]) {
+	case 't':
+		return p.binary(data)
+	case 'f', 'n', 0:
+		return p.args(data), nil, ""
+	}
+	return nil, nil, DropBinary
+}
+
+// args returns the arguments that a value of data stands for. Since 5.15.1 it is the list of them; before, a tuple came as a list too, and
+// anything else was the only argument. None is no argument at all.
+func (p *pythonJSON) args(data span) []json.RawMessage {
+	if p.isNull(data) {
+		return nil
+	}
+	args := make([]json.RawMessage, 0, 1)
+	if p.first(data) != '[' {
+		return append(args, p.raw(data))
+	}
+	null := false
+	for element := range p.elements(data) {
+		null = p.isNull(element)
+		args = append(args, p.raw(element))
+	}
+	if len(args) == 1 && null {
+		return nil
+	}
+	return args
+}
+
+// binary reads data that is a list of the value with placeholders and the attachments in base64.
+func (p *pythonJSON) binary(data span) (args []json.RawMessage, attachments [][]byte, reason DropReason) {
+	if p.first(data) != '[' {
+		return nil, nil, DropBinary
+	}
+	var value span
+	for element := range p.elements(data) {
+		if value.absent() {
+			value = element
+			continue
+		}
+		if len(attachments) == emitter.MaxAttachments {
+			return nil, nil, DropBinary
+		}
+		attachment, ok := p.base64(element)
+		if !ok {
+			return nil, nil, DropBinary
+		}
+		attachments = append(attachments, attachment)
+	}
+	if value.absent() {
+		return nil, nil, DropBinary
+	}
+	if len(attachments) == 0 && bytes.Contains(p.raw(value), []byte(`"_placeholder"`)) {
+		return nil, nil, DropBinary // stands for an attachment that is not there; Validate looks only where there are any
+	}
+	return p.args(value), attachments, ""
+}
+
+// strictBase64 has no place for bits or bytes that mean nothing, apart from line ends.
+var strictBase64 = base64.StdEncoding.Strict()
+
+func (p *pythonJSON) base64(s span) (attachment []byte, ok bool) {
+	text, ok := p.text(s)
+	if !ok || strings.ContainsAny(text, "\r\n") {
+		return nil, false
+	}
+	attachment, err := strictBase64.DecodeString(text)
+	return attachment, err == nil
+}
