@@ -216,7 +216,7 @@ func TestBrowserBundle(t *testing.T) {
 	defer web.Close()
 	needBundle(t, s)
 	r.subscribed(t, "socketio")
-	publisher := startDriver(t, pythonScript(t, "publish.py", r.url()))
+	python := line{publisher{name: "python-socketio"}, startDriver(t, pythonScript(t, "publish.py", r.url()))}
 	b := startBrowser(t)
 	for load := range loads {
 		for _, tr := range transports {
@@ -225,8 +225,7 @@ func TestBrowserBundle(t *testing.T) {
 				b.has(t, "#log", `{"ok":true,"room":"dir::a"}`)
 				s.emit(t, object{"event": "text", "room": "dir::a", "args": []any{"grüße 🎉", 2}})
 				b.has(t, "#log", `["text","grüße `+"🎉"+`",2]`)
-				publisher.order(t, object{"do": "emit", "with": "python-socketio", "event": "bytes",
-					"args": []any{bin(1, 2, 255)}, "options": object{"room": "dir::a"}})
+				python.emit(t, emission{event: "bytes", args: []any{bin(1, 2, 255)}, rooms: []string{"dir::a"}})
 				b.has(t, "#log", `["bytes",[1,2,255]]`)
 			})
 		}

@@ -35,7 +35,7 @@ sub plain {
 sub emitter {
     my ($o)    = @_;
     my $data   = unpacked([$o->{event}, @{$o->{args}}]);
-    my $binary = grep { defined && /[^\x00-\x7f]/ } @$data;
+    my $binary = grep { defined && "$_" =~ /[^\x00-\x7f]/ } @$data;
     my %packet = (type => $binary ? 5 : 2, data => $data, nsp => $o->{namespace});
     my $payload = Data::MessagePack->new->utf8->pack(['emitter', \%packet, {rooms => $o->{rooms}, flags => {broadcast => 1}}]);
     my $channel = "socket.io#$o->{namespace}#";
