@@ -68,6 +68,8 @@ func newRoot(args, environ []string, stderr io.Writer) *cobra.Command {
 	root.SetHelpCommand(newHelpCommand(root))
 	root.AddCommand(
 		newEmitCommand(environ),
+		newListenCommand(environ),
+		newSpyCommand(environ),
 		newRoomspaceCommand(environ),
 		newCompletionCommand(),
 		newManCommand(),
