@@ -7,5 +7,5 @@
 // that file and package roomspace.
 //
 // Goroutines: those of the parts, which Run starts and waits for. Locks: each part has its own; where one part calls another with a lock held, the order is
-// engineio.Session, conn.Conn, then what hub says.
+// engineio.Session or the sockets of a socketio session, conn.Conn, then what hub says.
 package server

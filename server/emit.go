@@ -12,15 +12,14 @@ import (
 
 var _ emitter.Sink = (*Server)(nil)
 
-// Emit implements emitter.Sink: it emits to the sockets of this node. Each event is encoded once. Emit must not be called before Run.
+// Emit implements emitter.Sink: what it is given happens to the sockets of this node. Each event is encoded once. Emit must not be called before Run.
 func (s *Server) Emit(ctx context.Context, batch []emitter.Message) (emitter.Receipt, error) {
 	messages := make([]hub.Message, len(batch))
-	for i, m := range batch {
-		f, err := socketio.EncodeEvent(m.Namespace, m.Event, m.Args, m.Attachments)
-		if err != nil {
+	for i := range batch {
+		var err error
+		if messages[i], err = s.hubMessage(&batch[i]); err != nil {
 			return emitter.Receipt{}, fmt.Errorf("message %d: %w", i, err)
 		}
-		messages[i] = hub.Message{Namespace: m.Namespace, Rooms: m.Rooms, Except: m.Except, Frame: f}
 	}
 	b := hub.NewBatch(messages...)
 	err := s.hub.Send(ctx, b)
@@ -37,6 +36,29 @@ func (s *Server) Emit(ctx context.Context, batch []emitter.Message) (emitter.Rec
 	return emitter.Receipt{}, err
 }
 
+// hubMessage says what a message means to the hub.
+func (s *Server) hubMessage(m *emitter.Message) (h hub.Message, err error) {
+	h = hub.Message{Namespace: m.Namespace, Rooms: m.Rooms, Except: m.Except}
+	switch m.Method {
+	case emitter.MethodEmit:
+		h.Frame, err = socketio.EncodeEvent(m.Namespace, m.Event, m.Args, m.Attachments)
+	case emitter.MethodEnterRoom:
+		h.Action, h.Change = hub.ActionEnter, m.Change
+	case emitter.MethodLeaveRoom:
+		h.Action, h.Change = hub.ActionLeave, m.Change
+	case emitter.MethodCloseRoom: // who is in none of the rooms has nothing to leave
+		h.Action, h.Change = hub.ActionLeave, m.Rooms
+	case emitter.MethodDisconnect:
+		h.Action, h.Frame = hub.ActionDisconnect, s.sockets.Goodbye(m.Namespace)
+		if m.Close {
+			h.Action = hub.ActionEnd
+		}
+	default:
+		err = errors.New("unknown method")
+	}
+	return h, err
+}
+
 // counting counts what a source hands to a sink.
 type counting struct {
 	emitter.Sink
@@ -45,14 +67,30 @@ type counting struct {
 }
 
 func (c counting) Emit(ctx context.Context, batch []emitter.Message) (emitter.Receipt, error) {
-	receipt, err := c.Sink.Emit(ctx, batch)
-	if receipt.Accepted > 0 {
-		c.server.metrics.Emits(c.source, "ok", receipt.Accepted)
+	methods := make([]emitter.Method, len(batch)) // the messages belong to the sink afterwards
+	for i := range batch {
+		methods[i] = batch[i].Method
 	}
+	receipt, err := c.Sink.Emit(ctx, batch)
+	c.count(methods[:receipt.Accepted], "ok")
 	if err != nil {
-		c.server.metrics.Emits(c.source, emitResult(err), len(batch)-receipt.Accepted)
+		c.count(methods[receipt.Accepted:], emitResult(err))
 	}
 	return receipt, err
+}
+
+func (c counting) count(methods []emitter.Method, result string) {
+	counts := make(map[emitter.Method]int)
+	for _, m := range methods {
+		counts[m]++
+	}
+	for m, n := range counts {
+		if m == emitter.MethodEmit {
+			c.server.metrics.Emits(c.source, result, n)
+		} else {
+			c.server.metrics.Controls(c.source, m.String(), result, n)
+		}
+	}
 }
 
 func emitResult(err error) string {

@@ -24,7 +24,7 @@ type member = hub.Member
 // Connect implements socketio.Handler: everybody may connect.
 func (s *Server) Connect(k *socketio.Socket, _ json.RawMessage, reply *frame.Frame) error {
 	session := k.Session()
-	m := s.hub.NewMember(session, k.Namespace(), k.ID(), crc32.ChecksumIEEE([]byte(session.SID())))
+	m := s.hub.NewMember(k.Outlet(), k.Namespace(), k.ID(), crc32.ChecksumIEEE([]byte(session.SID())))
 	k.Data = m
 	m.Connect(reply)
 	s.debug("connected", k, slog.String("addr", session.Addr().String()))

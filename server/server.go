@@ -104,7 +104,7 @@ func (s *Server) build() (err error) {
 	if err != nil {
 		return err
 	}
-	s.hub, err = hub.New(hub.Config{Credit: s.cfg.MaxPending, MaxRooms: s.cfg.MaxRooms, Backlog: s.sockets})
+	s.hub, err = hub.New(hub.Config{Credit: s.cfg.MaxPending, MaxRooms: s.cfg.MaxRooms, Backlog: s.sockets, Metrics: s.metrics})
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,8 @@ type Handler interface {
 	Event(s *Socket, e Event) (wait func())
 	// Ack is called for each answer of the client to an event that was sent with an id. args are valid during the call.
 	Ack(s *Socket, id int64, args []json.RawMessage, attachments [][]byte)
-	// Disconnect is called once for each socket for which Connect returned nil.
+	// Disconnect is called once for each socket for which Connect returned nil. Where the server disconnects the socket, it is called by Outlet.Disconnect:
+	// it must not block then, and another call for the session may be under way, even one for the same socket.
 	Disconnect(s *Socket, why engineio.CloseReason)
 }
 

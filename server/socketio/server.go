@@ -30,7 +30,8 @@ type Config struct {
 // Server serves the protocol over HTTP: it is an engineio.Server.
 type Server struct {
 	*engineio.Server
-	cfg Config
+	cfg      Config
+	goodbyes map[string]*frame.Frame // DISCONNECT of each namespace
 }
 
 // New returns a server. It starts nothing.
@@ -54,11 +55,22 @@ func New(cfg Config) (*Server, error) {
 	if len(cfg.Namespaces) == 0 {
 		cfg.Namespaces = []string{"/"}
 	}
-	s := &Server{cfg: cfg}
+	s := &Server{cfg: cfg, goodbyes: make(map[string]*frame.Frame)}
+	for _, namespace := range cfg.Namespaces {
+		s.goodbyes[namespace] = EncodeDisconnect(namespace)
+	}
 	cfg.Engine.Handler = s.handler()
 	var err error
 	s.Server, err = engineio.New(cfg.Engine)
 	return s, err
+}
+
+// Goodbye returns the DISCONNECT of a namespace, the same frame each time.
+func (s *Server) Goodbye(namespace string) *frame.Frame {
+	if f := s.goodbyes[namespace]; f != nil {
+		return f
+	}
+	return EncodeDisconnect(namespace) // nobody is connected to it
 }
 
 func (s *Server) handler() engineio.Handler { return (*sessions)(s) }
@@ -66,16 +78,9 @@ func (s *Server) handler() engineio.Handler { return (*sessions)(s) }
 // sessions is a Server as engineio sees it.
 type sessions Server
 
-// client is a session with its sockets. It is used by one goroutine at a time.
-type client struct {
-	decoder Decoder
-	sockets []*Socket // few: one for each namespace
-	data    any       // of the Handler
-}
-
 // Open implements engineio.Handler.
 func (s *sessions) Open(session *engineio.Session) {
-	session.Data = &client{decoder: Decoder{MaxBytes: s.cfg.Engine.MaxPayload}}
+	session.Data = &client{server: s, decoder: Decoder{MaxBytes: s.cfg.Engine.MaxPayload}}
 	session.EndIn(s.cfg.ConnectTimeout, engineio.ReasonConnectTimeout)
 }
 
@@ -99,25 +104,27 @@ func (s *sessions) Message(session *engineio.Session, m engineio.Message) (wait 
 }
 
 func (s *sessions) packet(session *engineio.Session, c *client, p Packet, arrived time.Time) (wait func()) {
-	i := slices.IndexFunc(c.sockets, func(k *Socket) bool { return k.namespace == p.Namespace })
-	if p.Type == PacketConnect && i < 0 {
+	socket, gone := c.find(p.Namespace)
+	switch {
+	case p.Type == PacketConnect && (socket == nil || gone):
 		s.connect(session, c, p)
 		return nil
-	}
-	if p.Type == PacketConnect || i < 0 {
+	case gone: // the client may not have heard of it when it sent this
+		s.cfg.Metrics.Ignored("disconnected")
+		return nil
+	case p.Type == PacketConnect || socket == nil:
 		// A second CONNECT, or a packet without one ("Connection to a namespace").
 		s.cfg.Metrics.Ignored("not_connected")
 		session.Finish(engineio.ReasonParseError)
 		return nil
 	}
-	socket := c.sockets[i]
 	switch p.Type {
 	case PacketDisconnect:
-		c.sockets = slices.Delete(c.sockets, i, i+1)
-		if len(c.sockets) == 0 {
-			session.EndIn(s.cfg.ConnectTimeout, engineio.ReasonConnectTimeout)
+		ended := c.end(socket)
+		c.remove(socket)
+		if ended {
+			s.cfg.Handler.Disconnect(socket, engineio.ReasonClient)
 		}
-		s.cfg.Handler.Disconnect(socket, engineio.ReasonClient)
 	case PacketEvent:
 		name, args, err := SplitEvent(p.Data)
 		if err != nil {
@@ -136,7 +143,7 @@ func (s *sessions) packet(session *engineio.Session, c *client, p Packet, arrive
 	return nil
 }
 
-// connect answers a CONNECT. The socket is known before the client is told of it.
+// connect answers a CONNECT. The socket is known before the client is told of it, and can be disconnected from then on.
 func (s *sessions) connect(session *engineio.Session, c *client, p Packet) {
 	if !slices.Contains(s.cfg.Namespaces, p.Namespace) {
 		s.cfg.Metrics.Connect("invalid_namespace")
@@ -148,24 +155,32 @@ func (s *sessions) connect(session *engineio.Session, c *client, p Packet) {
 	if len(p.Data) > 0 {
 		auth = p.Data
 	}
+	c.add(socket)
+	accepted := false
+	defer func() {
+		if !accepted { // or the Handler has panicked
+			c.remove(socket)
+		}
+	}()
 	if err := s.cfg.Handler.Connect(socket, auth, EncodeConnect(p.Namespace, socket.id)); err != nil {
 		s.cfg.Metrics.Connect("refused")
 		session.Send(frame.One(EncodeConnectError(p.Namespace, err.Error())))
 		return
 	}
-	c.sockets = append(c.sockets, socket)
-	session.EndIn(0, "")
+	accepted = true
+	c.settle(socket)
 	s.cfg.Metrics.Connect("ok")
 }
 
 // Close implements engineio.Handler.
 func (s *sessions) Close(session *engineio.Session, why engineio.CloseReason) {
 	c := session.Data.(*client)
-	if len(c.sockets) == 0 {
+	socket, ended := c.take()
+	if socket == nil {
 		return
 	}
-	socket := c.sockets[0]
-	c.sockets = c.sockets[1:]
 	defer s.Close(session, why) // a panic must not keep the Handler from being told of the others
-	s.cfg.Handler.Disconnect(socket, why)
+	if ended {
+		s.cfg.Handler.Disconnect(socket, why)
+	}
 }

@@ -18,6 +18,7 @@ type Socket struct {
 	client    *client
 	id        string
 	namespace string
+	gone      bool // guarded by client.mu: it has ended
 }
 
 // ID is the public sid: '~', three characters that name the node, and 96 random bits. Unlike the session's it is no secret.
@@ -28,6 +29,9 @@ func (s *Socket) Namespace() string { return s.namespace }
 
 // Session is the session that it is part of. Frames are sent to it.
 func (s *Socket) Session() *engineio.Session { return s.session }
+
+// Outlet is the same session for who sends to its sockets and disconnects them.
+func (s *Socket) Outlet() *Outlet { return (*Outlet)(s.session) }
 
 // SessionData belongs to the Handler, and is one for all sockets of a session, also those that come after the others have disconnected.
 func (s *Socket) SessionData() *any { return &s.client.data }

@@ -4,37 +4,7 @@ import (
 	"container/list"
 	"context"
 	"sync/atomic"
-
-	"github.com/ws-emit/ws-emit/server/frame"
 )
-
-// nameOverhead is what the name of a room costs a message beside its bytes: a string header.
-const nameOverhead = 16
-
-// Message is one frame and who gets it.
-type Message struct {
-	// Namespace is the namespace of the members, as given to NewMember.
-	Namespace string
-	// Rooms are the rooms whose members get the frame, each member once however many of them it is in. A member's sid is a room too. None
-	// means every member of the namespace.
-	Rooms []string
-	// Except are rooms or sids whose members do not get it.
-	Except []string
-	// Frame must not be nil.
-	Frame *frame.Frame
-}
-
-// cost is the credit that a message takes.
-func (m *Message) cost() int64 {
-	c := m.Frame.Size() + frame.Overhead
-	for _, name := range m.Rooms {
-		c += len(name) + nameOverhead
-	}
-	for _, name := range m.Except {
-		c += len(name) + nameOverhead
-	}
-	return int64(c)
-}
 
 // Batch is messages that are accepted together: as a whole, and with no other between them.
 type Batch struct {

@@ -8,6 +8,9 @@
 //	                                                 +-> queue of each shard -> rooms -> one Outlet.Send a member and round
 //	clients    Connect Join Leave Reply Gone --------+   (of the member's shard only)
 //
+// What a backend sends is frames for members, and changes to them: they enter rooms, leave them or are disconnected (see [Action]). Both
+// take credit and a place in the one order, and are for the members that are in the rooms when their turn comes.
+//
 // A shard is one goroutine that owns its members and their rooms, so neither has a lock. What reaches it is handled in the order in which
 // it was queued: a join's ack stands before the first event of the room, and every message accepted after the ack finds the membership.
 // All shards are given the messages in the same order, which is the order for every member of the hub.

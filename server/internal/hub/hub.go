@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ws-emit/ws-emit/server/frame"
+	"github.com/ws-emit/ws-emit/server/internal/metrics"
 )
 
 // Defaults of Config.
@@ -24,12 +25,17 @@ var (
 	ErrClosed   = errors.New("hub: closed")
 )
 
-// Outlet is where the frames of a member leave: its connection.
+// Outlet is where the frames of a member leave: its connection. Its methods are called by one goroutine at a time for all members of one key.
 type Outlet interface {
 	// Send takes the frames of a run, in order. It must not block, must not keep the run, and must not call a control entry of a member
 	// other than Gone. False says that the outlet has ended, with or without these frames: the hub removes the member and calls Send for
-	// it no more. It is called by one goroutine at a time for all members of one key.
+	// it no more.
 	Send(r *frame.Run) bool
+	// Disconnect is Send for the last frames of a member that a message has ended, by its sid. The outlet has to forget the member before
+	// the client gets them, which may then connect again.
+	Disconnect(r *frame.Run, sid string)
+	// End ends the outlet, with all its members, once what it has been given has been written. It must not block.
+	End()
 }
 
 // Gauge tells how far the members are behind.
@@ -46,10 +52,12 @@ type Config struct {
 	// Credit bounds the messages that have been accepted and have not yet left for the members, in bytes (of their frames, of the names
 	// of their rooms, and a fixed overhead each). A batch that is larger is refused. 0 is DefaultCredit.
 	Credit int64
-	// MaxRooms is how many rooms a member may be in by Join, beside its namespace and its sid. 0 is DefaultMaxRooms.
+	// MaxRooms is how many rooms a member may be in, beside its namespace and its sid. 0 is DefaultMaxRooms.
 	MaxRooms int
 	// Backlog holds up Send while it is behind. Nil never does.
 	Backlog Gauge
+	// Metrics counts. Nil is off.
+	Metrics *metrics.Set
 }
 
 // Hub is the members of one node and their rooms. Its methods may be called concurrently.
@@ -59,6 +67,7 @@ type Hub struct {
 	credit   int64
 	maxRooms int
 	backlog  Gauge
+	metrics  *metrics.Set
 
 	started atomic.Bool
 
@@ -82,7 +91,7 @@ func New(cfg Config) (*Hub, error) {
 	if cfg.MaxRooms == 0 {
 		cfg.MaxRooms = DefaultMaxRooms
 	}
-	h := &Hub{credit: cfg.Credit, free: cfg.Credit, maxRooms: cfg.MaxRooms, backlog: cfg.Backlog}
+	h := &Hub{credit: cfg.Credit, free: cfg.Credit, maxRooms: cfg.MaxRooms, backlog: cfg.Backlog, metrics: cfg.Metrics}
 	for range cfg.Shards {
 		h.shards = append(h.shards, newShard(h))
 	}

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// outlet records what it is given.
+// outlet records what it is given: frames, and "disconnected" and "end" in their place.
 type outlet struct {
 	before func() // called first by each Send, nil does nothing
 
@@ -45,6 +45,24 @@ func (o *outlet) Send(r *frame.Run) bool {
 	}
 	o.bad = o.bad || !bytes.Equal(ws, r.WebSocket())
 	return true
+}
+
+func (o *outlet) Disconnect(r *frame.Run, sid string) {
+	o.Send(r)
+	o.note("disconnected " + sid)
+}
+
+func (o *outlet) End() {
+	o.note("end")
+	o.end()
+}
+
+func (o *outlet) note(what string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.ended {
+		o.got = append(o.got, what)
+	}
 }
 
 func (o *outlet) end() {
@@ -337,7 +355,9 @@ func TestBatchOfManyRounds(t *testing.T) {
 
 type outletFunc func(*frame.Run) bool
 
-func (f outletFunc) Send(r *frame.Run) bool { return f(r) }
+func (f outletFunc) Send(r *frame.Run) bool            { return f(r) }
+func (f outletFunc) Disconnect(r *frame.Run, _ string) { f(r) }
+func (f outletFunc) End()                              {}
 
 func TestStatsFollowWhatIsInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -422,7 +442,7 @@ func TestQuitWaitsForItsTurn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := h.NewMember(sendFunc(func(*frame.Run) bool { return true }), "/", "~s", 0)
+	m := h.NewMember(outletFunc(func(*frame.Run) bool { return true }), "/", "~s", 0)
 	m.Connect(nil) // nobody handles it yet
 	quit := make(chan struct{})
 	go func() {
@@ -449,7 +469,3 @@ func TestQuitWaitsForItsTurn(t *testing.T) {
 		t.Errorf("%d members are left", members)
 	}
 }
-
-type sendFunc func(*frame.Run) bool
-
-func (f sendFunc) Send(r *frame.Run) bool { return f(r) }

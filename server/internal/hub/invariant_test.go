@@ -384,12 +384,15 @@ func TestInvariant9EntriesAtTheEnd(t *testing.T) {
 // Invariant 10: a receiver costs no allocation, and a message few.
 func TestInvariant10NoAllocationPerReceiver(t *testing.T) {
 	msg := event("hello", "x", "y")
+	enter := hub.Message{Namespace: "/", Action: hub.ActionEnter, Rooms: []string{"x", "y"}, Change: []string{"y", "x"}}
+	leave := hub.Message{Namespace: "/", Action: hub.ActionLeave, Change: []string{"never"}}
 	for _, test := range []struct {
 		few      int
 		messages []hub.Message
 	}{
 		{1, []hub.Message{msg}},
 		{4, []hub.Message{msg, msg}}, // two a shard: from then on the joined bytes are shared
+		{1, []hub.Message{enter, leave}},
 	} {
 		few, thousand := allocs(t, test.few, test.messages), allocs(t, 1000, test.messages)
 		t.Logf("%d messages: %v allocations", len(test.messages), few)
@@ -419,4 +422,6 @@ func allocs(t *testing.T, members int, messages []hub.Message) float64 {
 // null is an outlet that asks for the bytes, as a WebSocket does, and keeps nothing.
 type null struct{}
 
-func (null) Send(r *frame.Run) bool { return len(r.WebSocket()) > 0 }
+func (null) Send(r *frame.Run) bool            { return len(r.WebSocket()) > 0 }
+func (null) Disconnect(r *frame.Run, _ string) { r.WebSocket() }
+func (null) End()                              {}

@@ -72,7 +72,7 @@ func runModel(t *testing.T, data []byte) {
 }
 
 func (m *model) step(r *reader) {
-	op := r.choose(10)
+	op := r.choose(13)
 	if op == 0 || len(m.members) == 0 {
 		m.connect(r)
 		return
@@ -97,6 +97,10 @@ func (m *model) step(r *reader) {
 		if mm.connected {
 			m.breakOutlet(mm)
 		}
+	case 7:
+		m.disconnect(r)
+	case 8, 9:
+		m.change(r)
 	default:
 		m.send(r)
 	}
@@ -139,26 +143,69 @@ func (m *model) wait(b *hub.Batch) {
 func (m *model) send(r *reader) {
 	messages := make([]hub.Message, 1+r.choose(3))
 	for i := range messages {
-		for range r.choose(4) {
-			messages[i].Rooms = append(messages[i].Rooms, m.target(r))
-		}
-		for range r.choose(3) {
-			messages[i].Except = append(messages[i].Except, m.target(r))
+		messages[i] = m.message(r)
+		if r.choose(4) == 0 {
+			m.alter(r, &messages[i])
 		}
 	}
 	m.emit(messages...)
 }
 
-// emit sends messages, whose frames it makes, and notes who gets them.
+// message returns a message to rooms that are chosen.
+func (m *model) message(r *reader) (msg hub.Message) {
+	for range r.choose(4) {
+		msg.Rooms = append(msg.Rooms, m.target(r))
+	}
+	for range r.choose(3) {
+		msg.Except = append(msg.Except, m.target(r))
+	}
+	return msg
+}
+
+// change moves members between rooms.
+func (m *model) change(r *reader) {
+	msg := m.message(r)
+	m.alter(r, &msg)
+	m.emit(msg)
+}
+
+func (m *model) alter(r *reader, msg *hub.Message) {
+	msg.Action = hub.ActionEnter
+	if r.choose(2) == 0 {
+		msg.Action = hub.ActionLeave
+	}
+	for range 1 + r.choose(3) {
+		msg.Change = append(msg.Change, m.room(r))
+	}
+}
+
+// disconnect disconnects members, between two messages to them. It waits: who goes by itself before its turn has come is not told.
+func (m *model) disconnect(r *reader) {
+	msg := m.message(r)
+	if len(msg.Rooms) == 0 && r.choose(4) > 0 {
+		msg.Rooms = []string{m.target(r)} // all at once is rare
+	}
+	before, after := hub.Message{Rooms: msg.Rooms}, hub.Message{Rooms: msg.Rooms}
+	msg.Action = hub.ActionDisconnect
+	if r.choose(3) == 0 {
+		msg.Action = hub.ActionEnd
+	}
+	m.wait(m.emit(before, msg, after))
+}
+
+// emit sends messages, whose frames it makes, and notes what comes of them.
 func (m *model) emit(messages ...hub.Message) *hub.Batch {
 	matched := 0
 	for i := range messages {
 		msg := &messages[i]
 		text := m.text()
-		msg.Namespace, msg.Frame = "/", frame.Text(text)
+		msg.Namespace = "/"
+		if msg.Action != hub.ActionEnter && msg.Action != hub.ActionLeave {
+			msg.Frame = frame.Text(text)
+		}
 		for _, mm := range m.members {
 			if mm.connected && (len(msg.Rooms) == 0 || mm.in(msg.Rooms)) && !mm.in(msg.Except) {
-				mm.want = append(mm.want, text)
+				mm.meet(msg, text, m.maxRooms)
 				matched++
 			}
 		}
@@ -170,6 +217,31 @@ func (m *model) emit(messages ...hub.Message) *hub.Batch {
 	m.batches = append(m.batches, b)
 	m.matched = append(m.matched, matched)
 	return b
+}
+
+// meet is what a message does to a member.
+func (mm *modelMember) meet(msg *hub.Message, text string, maxRooms int) {
+	if msg.Frame != nil {
+		mm.want = append(mm.want, text)
+	}
+	switch msg.Action {
+	case hub.ActionEnter:
+		for _, room := range msg.Change {
+			if len(mm.rooms) < maxRooms {
+				mm.rooms[room] = true
+			}
+		}
+	case hub.ActionLeave:
+		for _, room := range msg.Change {
+			delete(mm.rooms, room)
+		}
+	case hub.ActionDisconnect:
+		mm.connected = false
+		mm.want = append(mm.want, "disconnected "+mm.sid)
+	case hub.ActionEnd:
+		mm.connected = false
+		mm.want = append(mm.want, "disconnected "+mm.sid, "end")
+	}
 }
 
 func (mm *modelMember) in(names []string) bool {

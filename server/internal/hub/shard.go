@@ -56,11 +56,14 @@ type shard struct {
 	namespaces map[string]*namespace
 	rooms      int
 	stamp      uint64
-	absent     int // members to take off present
+	absent     int       // members to take off present
+	picked     []*Member // reused by pick
+	one        [1]place  // reused by find
 
 	// Owned by loop: the round.
 	runs    frame.Runs
 	touched []*Member // members with a run, in the order in which they got their first frame
+	leaving []departure
 	handled []*Batch
 	entries int
 	bytes   int // of distinct frames
@@ -121,8 +124,8 @@ func (s *shard) take(before []entry) ([]entry, bool) {
 		if cap(s.queue) > keep {
 			s.queue = nil
 		}
-		if cap(s.touched) > keep+4*s.present {
-			s.touched = nil
+		if limit := keep + 4*s.present; max(cap(s.touched), cap(s.picked), cap(s.leaving)) > limit {
+			s.touched, s.picked, s.leaving = nil, nil, nil
 		}
 	}
 	for len(s.queue) == 0 {
@@ -175,11 +178,12 @@ func (s *shard) flush() {
 		r := m.run
 		m.run = nil
 		s.touched[i] = nil
-		if !m.out.Send(r) {
+		if r != nil && !m.out.Send(r) { // nil: it is leaving
 			s.end(m)
 		}
 	}
 	s.touched = s.touched[:0]
+	s.part()
 	s.runs.Reset()
 	s.entries, s.bytes = 0, 0
 
@@ -210,53 +214,57 @@ func (s *shard) deliver(b *Batch) {
 	for i := range b.messages {
 		msg := &b.messages[i]
 		s.begin(msg.Frame)
-		if n := s.fanOut(msg); n > 0 {
+		if n := s.apply(msg); n > 0 {
 			receivers += n
-			s.bytes += msg.Frame.Size()
+			s.bytes += msg.size()
 		}
 	}
 	b.receivers.Add(int64(receivers))
 	s.handled = append(s.handled, b)
 }
 
-// fanOut gives a message to its receivers and returns how many they are.
-func (s *shard) fanOut(msg *Message) int {
+// apply does what a message asks for, and returns how many members it is for.
+func (s *shard) apply(msg *Message) int {
 	ns := s.namespaces[msg.Namespace]
 	if ns == nil {
 		return 0
 	}
-	s.stamp++ // marks members that have the message, or must not get it
+	s.stamp++ // marks members that the message has met, or is not for
 	for _, name := range msg.Except {
-		s.exclude(ns, name)
+		for _, p := range s.find(ns, name) {
+			p.member.stamp = s.stamp
+		}
+	}
+	if msg.Action != ActionSend {
+		return s.act(ns, msg)
 	}
 	if len(msg.Rooms) == 0 {
-		return s.giveRoom(&ns.all, msg.Frame)
+		return s.giveAll(ns.all.places, msg.Frame)
 	}
 	receivers := 0
 	for _, name := range msg.Rooms {
-		if m, ok := ns.sids.get(name); ok {
-			receivers += s.giveOnce(m, msg.Frame)
-		} else if r, ok := ns.rooms.get(name); ok {
-			receivers += s.giveRoom(r, msg.Frame)
-		}
+		receivers += s.giveAll(s.find(ns, name), msg.Frame)
 	}
 	return receivers
 }
 
-func (s *shard) exclude(ns *namespace, name string) {
+// find returns the members that a name stands for: one if it is a sid. The slice is valid until the next call, and while nobody enters or
+// leaves the room.
+func (s *shard) find(ns *namespace, name string) []place {
 	if m, ok := ns.sids.get(name); ok {
-		m.stamp = s.stamp
-	} else if r, ok := ns.rooms.get(name); ok {
-		for _, p := range r.places {
-			p.member.stamp = s.stamp
-		}
+		s.one[0].member = m
+		return s.one[:]
 	}
+	if r, ok := ns.rooms.get(name); ok {
+		return r.places
+	}
+	return nil
 }
 
-func (s *shard) giveRoom(r *room, f *frame.Frame) int {
+func (s *shard) giveAll(places []place, f *frame.Frame) int {
 	receivers := 0
-	for i := range r.places {
-		receivers += s.giveOnce(r.places[i].member, f)
+	for i := range places {
+		receivers += s.giveOnce(places[i].member, f)
 	}
 	return receivers
 }

@@ -13,6 +13,8 @@ type Set struct {
 	joins          *prometheus.CounterVec
 	ignored        *prometheus.CounterVec
 	emits          *prometheus.CounterVec
+	controls       *prometheus.CounterVec
+	entersRefused  *prometheus.CounterVec
 	emitRequests   *prometheus.CounterVec
 	drops          *prometheus.CounterVec
 	gaps           *prometheus.CounterVec
@@ -34,13 +36,16 @@ func New(r prometheus.Registerer) (*Set, error) {
 		connects:      counter("wsemit_connects_total", "Socket.IO CONNECT packets, by result.", "result"),
 		joins:         counter("wsemit_joins_total", "Requests of clients to join a room, by result.", "result"),
 		ignored:       counter("wsemit_packets_ignored_total", "Packets of clients that mean nothing here, by kind.", "kind"),
-		emits:         counter("wsemit_emits_total", "Messages taken, by source and result.", "source", "result"),
+		emits:         counter("wsemit_emits_total", "Emits taken, by source and result.", "source", "result"),
+		controls: counter("wsemit_controls_total",
+			"Messages that move sockets between rooms or disconnect them, by source, method and result.", "source", "method", "result"),
+		entersRefused: counter("wsemit_enters_refused_total", "Rooms that sockets did not enter although a backend asked for it, by reason.", "reason"),
 		emitRequests:  counter("wsemit_emit_requests_total", "Requests to POST /emit, by result.", "result"),
 		drops:         counter("wsemit_source_drops_total", "Messages of a source that were dropped, by reason.", "source", "reason"),
 		gaps:          counter("wsemit_source_gaps_total", "Times that a source may have missed messages, by reason.", "source", "reason"),
 	}
 	for _, c := range []prometheus.Collector{
-		s.sessionsOpened, s.sessionsEnded, s.refused, s.connects, s.joins, s.ignored, s.emits, s.emitRequests, s.drops, s.gaps,
+		s.sessionsOpened, s.sessionsEnded, s.refused, s.connects, s.joins, s.ignored, s.emits, s.controls, s.entersRefused, s.emitRequests, s.drops, s.gaps,
 	} {
 		if err := r.Register(c); err != nil {
 			return nil, err
@@ -95,10 +100,24 @@ func (s *Set) Ignored(kind string) {
 	}
 }
 
-// Emits counts n messages that a source took, or did not.
+// Emits counts n emits that a source took, or did not.
 func (s *Set) Emits(source, result string, n int) {
 	if s != nil {
 		s.emits.WithLabelValues(source, result).Add(float64(n))
+	}
+}
+
+// Controls counts n messages other than emits that a source took, or did not.
+func (s *Set) Controls(source, method, result string, n int) {
+	if s != nil {
+		s.controls.WithLabelValues(source, method, result).Add(float64(n))
+	}
+}
+
+// EntersRefused counts n times that a socket did not enter a room although a backend asked for it.
+func (s *Set) EntersRefused(reason string, n int) {
+	if s != nil {
+		s.entersRefused.WithLabelValues(reason).Add(float64(n))
 	}
 }
 

@@ -1,0 +1,93 @@
+package hub
+
+import "github.com/ws-emit/ws-emit/server/frame"
+
+// departure is a member that was dismissed in this round.
+type departure struct {
+	member *Member
+	run    *frame.Run // what it gets last
+	end    bool       // its outlet ends too
+}
+
+// act does what a message other than ActionSend asks for, and returns how many members it is for. They are collected first: a room's list
+// cannot be changed while it is looked through.
+func (s *shard) act(ns *namespace, msg *Message) int {
+	picked := s.pick(ns, msg)
+	switch msg.Action {
+	case ActionEnter:
+		s.enter(picked, msg.Change)
+	case ActionLeave:
+		for _, name := range msg.Change {
+			for _, m := range picked {
+				s.leave(m, name)
+			}
+		}
+	case ActionDisconnect, ActionEnd:
+		for _, m := range picked {
+			s.dismiss(m, msg)
+		}
+	}
+	clear(picked)
+	return len(picked)
+}
+
+// pick collects the members that a message is for. The slice is valid until the next call.
+func (s *shard) pick(ns *namespace, msg *Message) []*Member {
+	s.picked = s.picked[:0]
+	if len(msg.Rooms) == 0 {
+		s.pickAll(ns.all.places)
+	}
+	for _, name := range msg.Rooms {
+		s.pickAll(s.find(ns, name))
+	}
+	return s.picked
+}
+
+func (s *shard) pickAll(places []place) {
+	for i := range places {
+		if m := places[i].member; m.stamp != s.stamp {
+			m.stamp = s.stamp
+			s.picked = append(s.picked, m)
+		}
+	}
+}
+
+// enter puts members into rooms. Where one is in too many already, it is left out.
+func (s *shard) enter(members []*Member, rooms []string) {
+	refused := 0
+	for _, name := range rooms {
+		for _, m := range members {
+			if !s.join(m, name) {
+				refused++
+			}
+		}
+	}
+	if refused > 0 {
+		s.hub.metrics.EntersRefused("limit", refused)
+	}
+}
+
+// dismiss ends a member, which gets its last frames when the round ends. One that has left by itself, while its opGone is still on the
+// way, is not told that it has been: its client may be about to connect again.
+func (s *shard) dismiss(m *Member, msg *Message) {
+	if !m.left.Swap(true) {
+		s.leaving = append(s.leaving, departure{m, s.runs.Extend(m.run, msg.Frame), msg.Action == ActionEnd})
+		m.run = nil
+	}
+	s.end(m)
+}
+
+// part hands those that were dismissed in this round their last frames. What others get in it has been handed over before, so that an outlet
+// that ends has it.
+func (s *shard) part() {
+	for _, d := range s.leaving {
+		d.member.out.Disconnect(d.run, d.member.sid)
+	}
+	for i, d := range s.leaving {
+		if d.end {
+			d.member.out.End()
+		}
+		s.leaving[i] = departure{}
+	}
+	s.leaving = s.leaving[:0]
+}
