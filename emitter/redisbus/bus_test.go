@@ -41,6 +41,7 @@ func TestNew(t *testing.T) {
 		"channel twice":   {Options: opt, Channels: []Channel{{"a", DialectPython}, {"a", DialectJSON}}},
 		"channel no name": {Options: opt, Channels: []Channel{{"", DialectPython}}},
 		"no dialect":      {Options: opt, Channels: []Channel{{Name: "a"}}},
+		"node no name":    {Options: opt, Channels: []Channel{{"", DialectNode}}},
 	} {
 		if _, err := New(cfg); err == nil {
 			t.Errorf("%s: no error", name)
@@ -56,12 +57,15 @@ func TestParseChannel(t *testing.T) {
 		"ws-emit=python": {"ws-emit", DialectPython},
 		"news=json":      {"news", DialectJSON},
 		"a=b=python":     {"a=b", DialectPython},
+		"socket.io":      {"socket.io", DialectNode},
+		"myapp=node":     {"myapp", DialectNode},
+		"socket.io=json": {"socket.io", DialectJSON},
 	} {
 		if got, err := ParseChannel(s); err != nil || got != want {
 			t.Errorf("%q: %+v, %v, want %+v", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", "=python", "a=", "a=b", "a=Python", "a= json"} {
+	for _, s := range []string{"", "=python", "a=", "a=b", "a=Python", "a= json", "=node", "a=Node"} {
 		if got, err := ParseChannel(s); err == nil {
 			t.Errorf("%q: %+v, want an error", s, got)
 		}

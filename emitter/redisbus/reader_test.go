@@ -77,14 +77,15 @@ func TestAllDefaultChannels(t *testing.T) {
 		"socketio":       python(`"data": ["a"]`),
 		"flask-socketio": python(`"data": ["b"]`),
 		"ws-emit":        `{"event": "e", "data": "c"}`,
+		"socket.io#/#":   `["emitter", {"type": 2, "data": ["e", "d"], "nsp": "/"}, {}]`,
 	} {
 		if n, err := c.Publish(t.Context(), channel, payload).Result(); n != 1 || err != nil {
 			t.Fatalf("%s: %d receivers, %v", channel, n, err)
 		}
 	}
-	got := []string{await(t, sink, "message"), await(t, sink, "message"), await(t, sink, "message")}
+	got := []string{await(t, sink, "message"), await(t, sink, "message"), await(t, sink, "message"), await(t, sink, "message")}
 	slices.Sort(got)
-	if want := []string{`"a"`, `"b"`, `"c"`}; !slices.Equal(got, want) {
+	if want := []string{`"a"`, `"b"`, `"c"`, `"d"`}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

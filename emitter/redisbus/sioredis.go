@@ -206,16 +206,7 @@ func (b *nodeBroadcast) readData(m *emitter.Message) DropReason {
 	if b.first(b.data) != '[' {
 		return DropMalformed
 	}
-	n := 0
-	for range b.elements(b.data) {
-		n++
-	}
-	if n == 0 {
-		return DropEvent
-	}
-	if n > 1 {
-		m.Args = make([]json.RawMessage, 0, n-1)
-	}
+	m.Args = make([]json.RawMessage, 0, b.guess(b.data))
 	named := false
 	for element := range b.elements(b.data) {
 		if named {
@@ -224,7 +215,21 @@ func (b *nodeBroadcast) readData(m *emitter.Message) DropReason {
 			return DropEvent
 		}
 	}
+	if !named {
+		return DropEvent
+	}
 	return ""
+}
+
+// guess returns how many arguments to make room for. Only of a long list it is worth counting the elements.
+func (b *nodeBroadcast) guess(list span) (n int) {
+	if list.end-list.start < 1024 {
+		return 1
+	}
+	for range b.elements(list) {
+		n++
+	}
+	return n
 }
 
 // targets returns the lists of rooms in the options of a broadcast or request.

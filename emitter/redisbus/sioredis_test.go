@@ -166,12 +166,12 @@ func TestDecodeNode(t *testing.T) {
 		packet(`, "id": null`):                        plain,
 		packet(`, "data": ["e", "x"], "a":1`):         plain,
 		`[null, {"data": ["e", "x"], "type": 2}, {}]`: plain,
-		`[{"a": [1]}, {"data": ["e", "x"], "type": 2}, {"flags": 1}]`:                       plain,
-		packet(`, "data": ["e"]`):                                                           args(),
-		packet(`, "data": ["e", null]`):                                                     args("null"),
+		`[{"a": [1]}, {"data": ["e", "x"], "type": 2}, {"flags": 1}]`:                plain,
+		packet(`, "data": ["e"]`):                                                    args(),
+		packet(`, "data": ["e", null]`):                                              args("null"),
 		packet(`, "data": ["e", 1, -1.5, "a\"é", true, {"b": [{}], "c": null}, []]`): args("1", "-1.5", `"a\"é"`, "true", `{"b":[{}],"c":null}`, "[]"),
-		packet(`, "data": ["e", {"_placeholder": true, "num": 7}]`):                         args(`{"_placeholder":true,"num":7}`), // plain without binary
-		packet(`, "data": ["e", {"__proto__": {"a": 1}}]`):                                  args(`{"__proto__":{"a":1}}`),
+		packet(`, "data": ["e", {"_placeholder": true, "num": 7}]`):                  args(`{"_placeholder":true,"num":7}`), // plain without binary
+		packet(`, "data": ["e", {"__proto__": {"a": 1}}]`):                           args(`{"__proto__":{"a":1}}`),
 		options(``):                                                       plain,
 		options(`"rooms": null, "except": null`):                          plain,
 		options(`"rooms": "", "except": "", "flags": ""`):                 plain,
