@@ -84,6 +84,7 @@ func TestBrowserProgress(t *testing.T) {
 	tested.open(t)
 	b.has(t, "#percent", "100 %")
 	b.has(t, "#step", "done")
+	b.has(t, `#bar[aria-valuenow="100"] div[style="width: 100%;"]`, "")
 	if got, want := b.has(t, "#log", "tar"), "testok serverpackws-emit.tar.gz"; got != want {
 		t.Errorf("the log is %q, want %q", got, want)
 	}

@@ -60,7 +60,7 @@ const orders = {
     await page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
   },
   async screenshot({ path }) {
-    await page.screenshot({ path });
+    await page.screenshot({ path, animations: "disabled" }); // as it looks when they have ended
   },
 };
 
