@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -56,15 +58,20 @@ func eventually(t testing.TB, what string, ok func() bool) {
 
 // freeAddress returns a loopback address that nobody listens on. A program
 // that is started again has to come back on the same port, so it cannot be
-// left to choose one.
+// left to choose one. The port is below those that the system gives to clients:
+// one of those might be a connection's own before the program listens.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12000+rand.IntN(20000))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal(err)
+	return ""
 }
 
 // listening reports whether something accepts connections at addr.

@@ -34,6 +34,7 @@ const (
 	dates      feature = "dates"
 	exceptSID  feature = "except sockets"
 	exceptRoom feature = "except rooms of several sockets"
+	oneForAll  feature = "one publication for all rooms" // without it, who is in several gets it from each
 )
 
 func (p publisher) can(f feature) bool { return !slices.Contains(p.lacks, f) }
@@ -51,8 +52,8 @@ const (
 var (
 	ofPython  = []feature{dates, exceptRoom}
 	ofJSON    = []feature{binary, dates}
-	ofOldNode = []feature{exceptSID, exceptRoom}
-	ofOld     = []feature{exceptSID, exceptRoom, dates}
+	ofOldNode = []feature{exceptSID, exceptRoom, oneForAll}
+	ofOld     = []feature{exceptSID, exceptRoom, oneForAll, dates}
 
 	allControls = []control{controlJoin, controlLeave, controlClose, controlDisconnect}
 
@@ -84,7 +85,7 @@ var scripts = []script{
 		{"redis-emitter-5-json", []feature{binary}, nil, allControls},
 		{"redis-emitter-4", nil, nil, allControls},
 		{"redis-adapter-8", nil, nil, allControls},
-		{"socket.io-emitter-3", ofOldNode, nil, nil},
+		{"socket.io-emitter-3", []feature{exceptSID, exceptRoom}, nil, nil},
 		{"socket.io-emitter-2", ofOldNode, nil, nil},
 		// Its bytes are in a format that was never made a standard.
 		{"socket.io-emitter-1", ofOldNode, map[string][]any{"bytes": nil, "empty bytes": nil, "large bytes": nil, "nested bytes": nil}, nil},

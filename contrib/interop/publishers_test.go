@@ -202,7 +202,8 @@ func testPublishedArguments(t *testing.T, l line, a *audience) {
 	l.marker(t, a, "end of arguments")
 }
 
-// testPublishedRooms: each gets once what is for several of its rooms.
+// testPublishedRooms: each gets once what is for several of its rooms, or
+// once for each publication.
 func testPublishedRooms(t *testing.T, l line, a *audience) {
 	t.Helper()
 	l.emit(t, emission{event: "rooms", rooms: []string{"nobody", "r", "r2"}})
@@ -210,8 +211,12 @@ func testPublishedRooms(t *testing.T, l line, a *audience) {
 	l.emit(t, emission{event: "odd", rooms: []string{oddRoom}})
 	l.emit(t, emission{event: "nobody", rooms: []string{"nobody"}})
 	l.emit(t, emission{event: "other", rooms: []string{"other"}})
-	expectAll(t, append(a.in, a.both), "/", "rooms")
-	expectAll(t, append(a.in, a.both), "/", "reversed")
+	for _, event := range []string{"rooms", "reversed"} {
+		expectAll(t, append(a.in, a.both), "/", event)
+		if !l.can(oneForAll) {
+			a.both.expect(t, "/", event)
+		}
+	}
 	expectAll(t, a.in, "/", "odd")
 	a.other.expect(t, "/", "other")
 	for _, c := range a.everybody() {
