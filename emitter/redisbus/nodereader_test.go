@@ -182,7 +182,7 @@ func TestNodeBurst(t *testing.T) {
 	for from := 0; from < n; {
 		pipe := c.Pipeline()
 		for range 1000 {
-			pipe.Publish(t.Context(), "socket.io#/#time#", nodeMessage(t, from))
+			pipe.Publish(t.Context(), "socket.io#/#time#", packet(fmt.Sprintf(`, "data": ["e", {"seq": %d, "t": 1}]`, from)))
 			from++
 		}
 		if _, err := pipe.Exec(t.Context()); err != nil {
