@@ -79,7 +79,9 @@ func (f *fake) Ack(s *Socket, id int64, args []json.RawMessage, attachments [][]
 }
 
 func (f *fake) Disconnect(s *Socket, why engineio.CloseReason) {
-	defer f.enter()()
+	if why != engineio.ReasonServer {
+		defer f.enter()()
+	}
 	f.lines <- fmt.Sprintf("disconnect %s %s", s.Namespace(), why)
 	if f.disconnect != nil {
 		f.disconnect(s)

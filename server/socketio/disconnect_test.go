@@ -1,0 +1,179 @@
+package socketio
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ws-emit/ws-emit/server/engineio"
+	"github.com/ws-emit/ws-emit/server/frame"
+)
+
+// disconnect disconnects a socket from outside of the session, as a hub does.
+func (c *peer) disconnect(s *Socket) {
+	s.Outlet().Disconnect(frame.One(c.server.Goodbye(s.Namespace())), s.ID())
+}
+
+// The client is told; what it sent before it had heard of it is ignored, and it can connect again, as another socket.
+func TestServerDisconnects(t *testing.T) {
+	c := connect(t, Config{Namespaces: []string{"/", "/a"}}, &fake{})
+	c.join("/")
+	sids := map[string]bool{c.join("/a"): true}
+	for range 5 {
+		old := c.f.socket("/a")
+		c.disconnect(old)
+		c.f.want("disconnect /a server")
+		c.say(`42/a,["too late"]`, `42/a,1["too late"]`, `43/a,1[]`, `451-/a,["bin",{"_placeholder":true,"num":0}]`, "bAQI=", "41/a,", "41/a,", `42["x"]`)
+		c.f.want("event / -1 x [] []")
+		c.want("41/a,")
+		sid := c.join("/a")
+		if sids[sid] {
+			t.Errorf("sid %q comes again", sid)
+		}
+		sids[sid] = true
+		c.disconnect(old) // of which the client has heard already
+		c.want("41/a,")
+		c.say(`42/a,["y"]`, `42["x"]`)
+		c.f.want("event /a -1 y [] []", "event / -1 x [] []")
+	}
+	c.say("41/a,", "41/a,") // now it is the client that says one too many
+	c.f.want("disconnect /a client")
+	c.wantEnd(1002)
+	c.f.want("disconnect / parse error")
+	c.gone()
+}
+
+// What is malformed ends the session also when it is for a socket that is gone.
+func TestMalformedAfterServerDisconnects(t *testing.T) {
+	c := connect(t, Config{Namespaces: []string{"/", "/a"}}, &fake{})
+	c.join("/")
+	c.join("/a")
+	c.disconnect(c.f.socket("/a"))
+	c.want("41/a,")
+	c.say("42/a,{}")
+	c.f.want("disconnect /a server")
+	c.wantEnd(1002)
+	c.f.want("disconnect / parse error")
+	c.gone()
+}
+
+// Once the last socket is gone, the session has as long as any other one to connect.
+func TestConnectTimeoutAfterServerDisconnects(t *testing.T) {
+	c := connect(t, Config{Namespaces: []string{"/", "/a"}, ConnectTimeout: 50 * time.Millisecond}, &fake{})
+	c.say("40", "40/a,")
+	c.f.want("connect / ", "connect /a ")
+	c.disconnect(c.f.socket("/a"))
+	c.say("41")
+	c.f.want("disconnect /a server", "disconnect / client")
+	for err := error(nil); err == nil; {
+		_, err = readFrame(c.rw)
+	}
+	c.gone()
+}
+
+// A namespace that is connected to again keeps the session.
+func TestNoConnectTimeoutWhenConnectedAgain(t *testing.T) {
+	c := connect(t, Config{ConnectTimeout: 50 * time.Millisecond, Engine: engineio.Config{PingInterval: 40 * time.Millisecond, PingTimeout: patience}}, &fake{})
+	c.say("40")
+	c.f.want("connect / ")
+	c.disconnect(c.f.socket("/"))
+	c.say("40")
+	c.f.want("disconnect / server", "connect / ")
+	for pings := 0; pings < 4; {
+		if c.hear() == "2" {
+			c.say("3")
+			pings++
+		}
+	}
+}
+
+// A socket may be disconnected before Connect has returned: the Handler has handed it on by then.
+func TestServerDisconnectsDuringConnect(t *testing.T) {
+	f := &fake{}
+	c := connect(t, Config{Namespaces: []string{"/", "/a"}, ConnectTimeout: 100 * time.Millisecond}, f)
+	f.connect = func(s *Socket, reply *frame.Frame) error {
+		s.Session().Send(frame.One(reply))
+		c.disconnect(s)
+		return nil
+	}
+	for range 3 {
+		c.say("40", `42["too late"]`)
+		c.f.want("connect / ", "disconnect / server")
+		if p := c.hear(); !strings.HasPrefix(p, "40{") {
+			t.Fatalf("got %q", p)
+		}
+		c.want("41")
+	}
+	for err := error(nil); err == nil; { // nobody is connected
+		_, err = readFrame(c.rw)
+	}
+	c.gone()
+}
+
+// End says goodbye for each namespace that is left, and closes the session after what was sent before.
+func TestServerEnds(t *testing.T) {
+	c := connect(t, Config{Namespaces: []string{"/", "/a", "/b", "/c"}}, &fake{})
+	for _, namespace := range []string{"/", "/a", "/b", "/c"} {
+		c.join(namespace)
+	}
+	c.say("41/b,")
+	c.f.want("disconnect /b client")
+	event, err := EncodeEvent("/a", "last", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.f.socket("/")
+	s.Outlet().Send(frame.One(event))
+	c.disconnect(s)
+	s.Outlet().End()
+	if s.Outlet().Send(frame.One(event)) {
+		t.Error("a frame was taken after the end")
+	}
+	c.want(`42/a,["last"]`, "41", "41/a,", "41/c,")
+	c.f.want("disconnect / server")
+	c.wantEnd(1000)
+	c.f.want("disconnect /a server", "disconnect /c server")
+	c.gone()
+}
+
+// Both sides disconnect, and the client connects again all the time: the Handler is told once of each end, and the session goes on.
+func TestBothSidesDisconnect(t *testing.T) {
+	const times = 300
+	sockets := make(chan *Socket, times+1)
+	f := &fake{connect: func(s *Socket, reply *frame.Frame) error {
+		sockets <- s
+		s.Session().Send(frame.One(reply))
+		return nil
+	}}
+	c := connect(t, Config{}, f)
+	var server sync.WaitGroup
+	server.Go(func() {
+		for range times {
+			c.disconnect(<-sockets)
+		}
+	})
+	for range times {
+		c.say("40", "41")
+		for !strings.HasPrefix(c.hear(), "40{") { // DISCONNECT of the one before
+		}
+	}
+	server.Wait()
+	for connects, ends := 0, 0; ends < times; {
+		select {
+		case line := <-f.lines:
+			if strings.HasPrefix(line, "connect ") {
+				connects++
+			} else {
+				ends++
+			}
+			if ends > connects {
+				t.Fatal("more sockets have ended than there were")
+			}
+		case <-time.After(patience):
+			t.Fatalf("%d of %d sockets have ended", ends, times)
+		}
+	}
+	c.say("40", `42["x"]`)
+	c.f.want("connect / ", "event / -1 x [] []")
+}
