@@ -79,6 +79,9 @@ func configFile(layers ...layer) (path, origin string, err error) {
 // not among them.
 func fromEnvironment(environ []string, variable func(*setting) string) (layer, []string) {
 	names := make(map[string]string)
+	for _, v := range commandVariables {
+		names[v.name] = "" // nothing for a server
+	}
 	origin := make(map[string]string)
 	for _, s := range settings() {
 		if v := variable(s); v != "" {
@@ -90,7 +93,7 @@ func fromEnvironment(environ []string, variable func(*setting) string) (layer, [
 		EnvironFunc: func() []string { return environ },
 		TransformFunc: func(variable, text string) (string, any) {
 			name, known := names[variable]
-			if !known && strings.HasPrefix(variable, envPrefix) && variable != envURL {
+			if !known && strings.HasPrefix(variable, envPrefix) {
 				unknown = append(unknown, variable)
 			}
 			if text == "" {

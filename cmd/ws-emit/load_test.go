@@ -322,7 +322,8 @@ func TestSecretsStayHidden(t *testing.T) {
 
 // TestUnknownVariables: a variable that looks like a setting and is none is told of, whatever it holds.
 func TestUnknownVariables(t *testing.T) {
-	_, unknown, err := parse(nil, []string{"WS_EMIT_MAX_QUE=x", "WS_EMIT_=", "WS_EMIT_MAX_QUEUE=1MiB", "WS_EMITTER=x", "WS_EMIT_PATH="})
+	_, unknown, err := parse(nil, []string{"WS_EMIT_MAX_QUE=x", "WS_EMIT_=", "WS_EMIT_MAX_QUEUE=1MiB", "WS_EMITTER=x", "WS_EMIT_PATH=",
+		"WS_EMIT_URL=http://h", "WS_EMIT_JOIN_SECRET=S1"})
 	if diff := cmp.Diff([]string{"WS_EMIT_MAX_QUE", "WS_EMIT_"}, unknown); diff != "" || err != nil {
 		t.Errorf("error %v, (-want +got)\n%s", err, diff)
 	}

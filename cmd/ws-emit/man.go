@@ -23,11 +23,6 @@ SIGTERM and SIGINT end the server in order: it stops accepting, and gives client
 --shutdown-timeout. A second signal ends it at once.`
 )
 
-// commandVariables are those that only commands beside serving read.
-var commandVariables = []struct{ name, usage string }{
-	{envURL, "URL of POST /emit, or of Redis, for ws-emit emit"},
-}
-
 func newManCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man",

@@ -31,6 +31,12 @@ func defaults() options {
 // envPrefix starts the name of the variable of each setting.
 const envPrefix = "WS_EMIT_"
 
+// commandVariables are those that only commands beside serving read.
+var commandVariables = []struct{ name, usage string }{
+	{envURL, "URL of the server, for ws-emit listen and, as that of POST /emit or of Redis, for ws-emit emit"},
+	{envJoinSecret, "secret of room-spaces, for ws-emit listen"},
+}
+
 // setting is one row of the table.
 type setting struct {
 	name  string // of the flag, and in the configuration file
