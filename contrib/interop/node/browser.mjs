@@ -54,6 +54,10 @@ const orders = {
   async click({ selector }) {
     await page.click(selector);
   },
+  // Runs a script in the page, to its end if it is a promise.
+  async run({ script }) {
+    await page.evaluate(script);
+  },
   // How large the window is, and whether its user likes it dark.
   async look({ width, height, dark = false }) {
     await page.setViewportSize({ width, height });
