@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use Data::MessagePack;
+use Encode qw(encode_utf8);
 use JSON::PP;
 use MIME::Base64 qw(decode_base64);
 use Redis;
@@ -30,16 +31,16 @@ sub plain {
     $redis->publish('ws-emit', $json->encode(\%message));
 }
 
-# Once for each room. A flag that is set is 1, whatever is not ASCII is taken
+# Once for each room. A flag that is set is 1, a text that is not ASCII is taken
 # for bytes, and bytes are written as text.
 sub emitter {
     my ($o)    = @_;
     my $data   = unpacked([$o->{event}, @{$o->{args}}]);
-    my $binary = grep { defined && "$_" =~ /[^\x00-\x7f]/ } @$data;
+    my $binary = grep { defined && (my $text = $_) =~ /[^\x00-\x7f]/ } @$data;
     my %packet = (type => $binary ? 5 : 2, data => $data, nsp => $o->{namespace});
     my $payload = Data::MessagePack->new->utf8->pack(['emitter', \%packet, {rooms => $o->{rooms}, flags => {broadcast => 1}}]);
-    my $channel = "socket.io#$o->{namespace}#";
-    $redis->publish($_, $payload) for @{$o->{rooms}} ? map { "$channel$_#" } @{$o->{rooms}} : $channel;
+    my $base    = "socket.io#$o->{namespace}#";
+    $redis->publish(encode_utf8($_), $payload) for @{$o->{rooms}} ? map { "$base$_#" } @{$o->{rooms}} : $base;
 }
 
 my %publishers = (plain => \&plain, emitter => \&emitter);
