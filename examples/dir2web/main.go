@@ -94,7 +94,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	log.Info("the page is ready", "url", "http://"+listener.Addr().String(), "folder", dir)
+	log.Info("the page is ready", "url", pageURL(c.address, listener.Addr()), "folder", dir)
 
 	ctx, cancel := context.WithCancel(ctx)
 	web := &http.Server{Handler: pages(c, files, s, log), ReadHeaderTimeout: patience}
@@ -116,4 +116,17 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		served = nil
 	}
 	return errors.Join(followed, served)
+}
+
+// pageURL keeps the name of the host that was given: to a browser, and to the --cors of ws-emit, localhost and 127.0.0.1 are two.
+func pageURL(address string, listening net.Addr) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || host == "" {
+		host = "localhost"
+	}
+	_, port, err := net.SplitHostPort(listening.String())
+	if err != nil {
+		return "http://" + listening.String()
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }

@@ -245,7 +245,7 @@ func startFake(t *testing.T, tell func(changes) error) (w *fsnotify.Watcher, end
 func TestRun(t *testing.T) {
 	e := startWsEmit(t, 204)
 	c := e.config()
-	c.folder = filepath.Join(t.TempDir(), "dir")
+	c.folder, c.address = filepath.Join(t.TempDir(), "dir"), "localhost:0"
 	if err := os.Mkdir(c.folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -254,6 +254,9 @@ func TestRun(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, c, slog.New(log)) }()
 	<-log.ready
+	if !strings.HasPrefix(log.url, "http://localhost:") || strings.HasSuffix(log.url, ":0") {
+		t.Errorf("says that the page is at %q, want the host that was given", log.url)
+	}
 	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("stopped with %v", err)
@@ -277,12 +280,19 @@ func TestRun(t *testing.T) {
 type readiness struct {
 	slog.TextHandler
 	ready chan struct{}
+	url   string // read after ready
 }
 
 func (r *readiness) Enabled(context.Context, slog.Level) bool { return true }
 
 func (r *readiness) Handle(_ context.Context, record slog.Record) error {
 	if record.Message == "the page is ready" {
+		record.Attrs(func(a slog.Attr) bool {
+			if a.Key == "url" {
+				r.url = a.Value.String()
+			}
+			return true
+		})
 		close(r.ready)
 	}
 	return nil

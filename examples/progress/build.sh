@@ -33,7 +33,7 @@ json() {
 tell() {
   if ! printf '{"secret":%s,"event":"progress","room":%s,"data":{"build":"%s","state":"%s","percent":%d,"step":%s%s}}' \
     "$(json "$secret")" "$(json "$room")" "$build" "$1" "$percent" "$(json "${step##*"# "}")" "${2+,\"line\":$(json "$2")}" |
-    curl --silent --fail --max-time 2 --output /dev/null \
+    curl --silent --fail --max-time 5 --output /dev/null \
       --header 'Content-Type: application/json' --data-binary @- "$url/emit" && [ -z "${told-}" ]; then
     echo "build.sh: the page is not told (is ws-emit at $url, with the same SECRET?); the build goes on" >&2
     told=no
