@@ -30,9 +30,9 @@ var mayImport = map[string][]string{
 
 	"emitter":          {},
 	"emitter/redisbus": {"emitter", "emitter/redisbus/internal/pickle"},
+	"roomspace":        {},
 
 	"emitter/redisbus/internal/pickle": {},
-	"roomspace":        {},
 
 	"contrib/conformance": {"server/engineio", "server/socketio", "server/frame"}, // both work without a hub; what they send is a frame
 }

@@ -49,7 +49,11 @@ func (w *pickleWriter) value(v pickle.Value) DropReason {
 	case pickle.Float:
 		w.float(v.Float())
 	case pickle.Bytes:
-		if !w.binary(v.Bytes()) {
+		b := v.Bytes()
+		if reason := w.spend(len(b)); reason != "" {
+			return reason
+		}
+		if !w.binary(b) {
 			return DropBinary
 		}
 	}
@@ -64,12 +68,13 @@ func (w *pickleWriter) spend(n int) DropReason {
 	return ""
 }
 
-// reserve makes room for n bytes. It doubles the buffer, so that no more than twice what is written is allocated on the way.
+// reserve makes room for n bytes. It doubles the buffer as far as the budget goes, so that no more than twice the budget is allocated on the
+// way.
 func (w *pickleWriter) reserve(n int) {
 	if cap(w.buf)-len(w.buf) >= n {
 		return
 	}
-	grown := make([]byte, len(w.buf), max(2*cap(w.buf), len(w.buf)+n, 128))
+	grown := make([]byte, len(w.buf), max(min(2*cap(w.buf), len(w.buf)+n+max(w.p.budget, 0)), len(w.buf)+n, 128))
 	copy(grown, w.buf)
 	w.buf = grown
 }

@@ -12,16 +12,19 @@ import (
 type pythonPickle struct {
 	members [memberCount]pickle.Value
 	present [memberCount]bool
-	// budget is how much may still be written, in bytes. One value of a pickle can stand in many places.
+	// budget is how much memory the message may still take, in bytes. One value of a pickle can stand in many places.
 	budget int
 }
 
 var _ pythonSource = (*pythonPickle)(nil)
 
-// A message may be larger than its pickle by this factor. Lists of dicts come to 10, where the keys stand in the pickle once.
 const (
+	// A message may be larger than its pickle by this factor. Lists of dicts come to 10, where the keys stand in the pickle once.
 	pickleGrowth = 16
-	pickleSpare  = 1 << 10 // of the pickle, on top of its length
+	pickleSpare  = 1 << 10 // on top of the length of the pickle, in bytes
+
+	nameBytes = 16 // memory for a name, beside its text
+	argBytes  = 32 // memory for an argument, beside its text
 )
 
 func parsePythonPickle(payload []byte) (pythonSource, DropReason) {
@@ -74,7 +77,11 @@ func (p *pythonPickle) names(member pythonMember) (names []string, ok bool) {
 	if p.shape(member) != shapeList {
 		return p.appendName(make([]string, 0, 1), v)
 	}
-	names = make([]string, 0, v.Len())
+	n := v.Len()
+	if !p.spend(n * nameBytes) {
+		return nil, false
+	}
+	names = make([]string, 0, n)
 	for element := range v.Elements() {
 		if names, ok = p.appendName(names, element); !ok {
 			return nil, false
@@ -107,7 +114,11 @@ func (p *pythonPickle) data() (args []json.RawMessage, attachments [][]byte, rea
 	switch data.Kind() {
 	case pickle.None:
 	case pickle.Tuple:
-		w.ends = make([]int, 0, data.Len())
+		n := data.Len()
+		if !p.spend(n * argBytes) {
+			return nil, nil, DropTooLarge
+		}
+		w.ends = make([]int, 0, n)
 		for arg := range data.Elements() {
 			if reason := w.arg(arg); reason != "" {
 				return nil, nil, reason

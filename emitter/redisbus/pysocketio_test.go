@@ -257,6 +257,9 @@ func FuzzDecodePython(f *testing.F) {
 	f.Add([]byte(python(`"room": ["\ud800", 5, ""], "skip_sid": "\ufffd"`)))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		before := bytes.Clone(payload)
+		if looksPickled(payload) {
+			checkAllocated(t, "pickle", payload)
+		}
 		got, reason := decodePython(nil, published{body: payload}, &rules{pickle: true})
 		if !bytes.Equal(before, payload) {
 			t.Fatal("payload was changed")

@@ -10,9 +10,13 @@ func Decode(b []byte) (*Pickle, error) {
 	if len(b) > math.MaxInt32 {
 		return nil, tooLarge("longer than 2 GiB")
 	}
+	n, err := count(b)
+	if err != nil {
+		return nil, err
+	}
 	m := &machine{p: Pickle{b: b}}
-	m.stack, m.memo = m.stackSpace[:0], m.memoSpace[:0]
-	m.p.items, m.p.containers = m.p.itemSpace[:0], m.p.containerSpace[:0]
+	m.stack, m.marks, m.memo = room(m.stackSpace[:], n.values), room(m.markSpace[:], n.marks), m.memoSpace[:0]
+	m.p.items, m.p.containers = room(m.p.itemSpace[:], n.values), room(m.p.containerSpace[:], n.containers)
 	if err := m.run(); err != nil {
 		return nil, err
 	}
@@ -20,6 +24,42 @@ func Decode(b []byte) (*Pickle, error) {
 		return nil, err
 	}
 	return &m.p, nil
+}
+
+// counts is how much a pickle makes at most.
+type counts struct{ values, containers, marks int }
+
+// count goes over the opcodes up to STOP and executes none. That they are known, and their arguments complete, is so before anything is
+// allocated, and everything is allocated only once: a slice that grows by append costs five times what is in it.
+func count(b []byte) (n counts, err error) {
+	for i := 0; i < len(b); {
+		_, end, err := argumentAt(b, i)
+		if err != nil {
+			return n, err
+		}
+		switch opcode(b[i]) {
+		case opStop:
+			return n, nil
+		case opMark:
+			n.marks++
+		case opEmptyList, opEmptyTuple, opEmptyDict, opList, opTuple, opDict, opTuple1, opTuple2, opTuple3:
+			n.containers++
+			n.values++
+		case opProto, opFrame, opPop, opAppend, opAppends, opSetItem, opSetItems, opPut, opBinPut, opLongBinPut, opMemoize:
+		default:
+			n.values++
+		}
+		i = end
+	}
+	return n, malformed("it has no end")
+}
+
+// room returns an empty slice with room for n elements, in space if that is enough.
+func room[T any](space []T, n int) []T {
+	if n <= len(space) {
+		return space[:0]
+	}
+	return make([]T, 0, n)
 }
 
 // machine runs the opcodes of a pickle.
@@ -35,7 +75,8 @@ type machine struct {
 	memoized int // values in memo and far
 
 	// What a small pickle needs, in one piece.
-	stackSpace [32]ref
+	stackSpace [40]ref
+	markSpace  [8]uint32
 	memoSpace  [32]ref
 }
 
@@ -85,9 +126,6 @@ func (m *machine) step(op opcode, arg []byte, i, end int) error {
 		}
 		return nil
 	case opMark:
-		if len(m.marks) == cap(m.marks) {
-			m.marks = grow(m.marks, len(m.p.b))
-		}
 		m.marks = append(m.marks, uint32(len(m.stack)))
 		return nil
 	case opPop:
@@ -121,12 +159,7 @@ func (m *machine) step(op opcode, arg []byte, i, end int) error {
 	return nil
 }
 
-func (m *machine) push(r ref) {
-	if len(m.stack) == cap(m.stack) {
-		m.stack = grow(m.stack, len(m.p.b))
-	}
-	m.stack = append(m.stack, r)
-}
+func (m *machine) push(r ref) { m.stack = append(m.stack, r) }
 
 // reachable returns the number of values above the last mark.
 func (m *machine) reachable() int {
@@ -169,9 +202,6 @@ func (m *machine) collect(op opcode, items []ref) error {
 		kind = Dict
 	}
 	r := ref(len(m.p.containers)) | containerBit
-	if len(m.p.containers) == cap(m.p.containers) {
-		m.p.containers = grow(m.p.containers, len(m.p.b))
-	}
 	m.p.containers = append(m.p.containers, container{kind: kind})
 	if err := m.p.extend(r, items); err != nil {
 		return err
@@ -233,9 +263,6 @@ func (m *machine) put(op opcode, arg []byte, i int) error {
 		return nil
 	}
 	for int(index) >= len(m.memo) {
-		if len(m.memo) == cap(m.memo) {
-			m.memo = grow(m.memo, len(m.p.b))
-		}
 		m.memo = append(m.memo, noRef)
 	}
 	if m.memo[index] == noRef {
@@ -271,12 +298,4 @@ func memoIndex(arg []byte, decimal bool) (index uint32, ok bool) {
 		return uint32(arg[0]), true
 	}
 	return binary.LittleEndian.Uint32(arg), true
-}
-
-// grow returns s, which is full and never has more than limit elements, with more room. It doubles the room, so that the sum of all that is
-// allocated for s is less than twice the limit; append alone adds a quarter at a time, and the sum becomes five times what is needed.
-func grow[T any](s []T, limit int) []T {
-	grown := make([]T, len(s), min(max(2*cap(s), 8), limit))
-	copy(grown, s)
-	return grown
 }

@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
-	"math/big"
-	"slices"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 )
@@ -109,24 +108,58 @@ func (v Value) AppendInt(dst []byte) []byte {
 	return append(dst, '0')
 }
 
-// appendLong appends an integer that is little-endian in two's complement.
+// appendLong appends an integer that is little-endian in two's complement, and at most maxIntBytes long.
 func appendLong(dst, arg []byte) []byte {
-	negative := len(arg) > 0 && arg[len(arg)-1] >= 0x80
-	if len(arg) <= 8 {
-		var le [8]byte
-		if negative {
-			le = [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	var le [maxIntBytes + 1]byte
+	n := copy(le[:], arg)
+	if n > 0 && arg[n-1] >= 0x80 {
+		dst = append(dst, '-')
+		carry := 1
+		for i := range n {
+			carry += int(^le[i])
+			le[i] = byte(carry)
+			carry >>= 8
 		}
-		copy(le[:], arg)
-		return strconv.AppendInt(dst, int64(binary.LittleEndian.Uint64(le[:])), 10)
 	}
-	be := slices.Clone(arg)
-	slices.Reverse(be)
-	n := new(big.Int).SetBytes(be)
-	if negative {
-		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(be))))
+	var words [len(le) / 8]uint64
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint64(le[8*i:])
 	}
-	return n.Append(dst, 10)
+	return appendWords(dst, words[:(n+7)/8])
+}
+
+// appendWords appends an integer that is little-endian in words, and changes these. It allocates nothing, as math/big would.
+func appendWords(dst []byte, words []uint64) []byte {
+	const digits, base = 19, 1e19 // the largest power of 10 in a word
+	var parts [maxIntBytes/7 + 1]uint64
+	n := 0
+	for {
+		for len(words) > 0 && words[len(words)-1] == 0 {
+			words = words[:len(words)-1]
+		}
+		if len(words) == 0 {
+			break
+		}
+		var rest uint64
+		for i := len(words) - 1; i >= 0; i-- {
+			words[i], rest = bits.Div64(rest, words[i], base)
+		}
+		parts[n] = rest
+		n++
+	}
+	if n == 0 {
+		return append(dst, '0')
+	}
+	dst = strconv.AppendUint(dst, parts[n-1], 10)
+	for n--; n > 0; n-- {
+		var part [20]byte
+		s := strconv.AppendUint(part[:0], parts[n-1], 10)
+		for range digits - len(s) {
+			dst = append(dst, '0')
+		}
+		dst = append(dst, s...)
+	}
+	return dst
 }
 
 // decimal returns the digits in the argument of INT or LONG. Of a boolean it is one of them.

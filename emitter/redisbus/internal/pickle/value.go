@@ -60,9 +60,6 @@ func (p *Pickle) extend(r ref, items []ref) error {
 		}
 	}
 	for _, r := range items {
-		if len(p.items) == cap(p.items) {
-			p.items = grow(p.items, len(p.b))
-		}
 		p.items = append(p.items, item{value: r})
 		if n := uint32(len(p.items)); c.last == 0 {
 			c.first, c.last = n, n

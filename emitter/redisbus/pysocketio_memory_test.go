@@ -1,0 +1,129 @@
+package redisbus
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ws-emit/ws-emit/emitter"
+)
+
+// A pickle of n bytes may cost pickleCost*(n+pickleCostSpare) bytes of memory, all that is allocated and let go of counted.
+const (
+	pickleCost      = 64
+	pickleCostSpare = 1 << 10
+)
+
+func checkAllocated(t *testing.T, name string, payload []byte) {
+	t.Helper()
+	dst := make([]emitter.Message, 0, 1)
+	for _, limits := range []emitter.Limits{{}, {MaxBytes: -1, MaxRooms: -1}} {
+		n := allocated(func() { decodePython(dst, published{body: payload}, &rules{limits: limits, pickle: true}) })
+		if limit := uint64(pickleCost * (len(payload) + pickleCostSpare)); n > limit {
+			t.Errorf("%s, %d bytes: %d bytes allocated, want at most %d", name, len(payload), n, limit)
+		}
+	}
+}
+
+// greedy are pickles that make as much as they can out of little, as the data of an emit or as its room.
+func greedy() map[string]string {
+	laughs := "]p0\n"
+	for i := range 40 {
+		laughs += fmt.Sprintf("0(g%d\ng%d\nlp%d\n", i, i, i+1)
+	}
+	shared := func(value, get string, n int) string { return value + "p0\n0(" + strings.Repeat(get, n) + "l" }
+	long := strings.Repeat("x", 5000)
+	return map[string]string{
+		"laughs":             laughs,
+		"lists":              "(" + strings.Repeat("]", 100_000) + "l",
+		"tuples":             "(" + strings.Repeat(")", 100_000) + "t",
+		"arguments":          "(" + strings.Repeat("N", 100_000) + "t",
+		"dicts":              "(" + strings.Repeat("}", 100_000) + "l",
+		"dict":               "(" + strings.Repeat("N", 100_000) + "d",
+		"stack":              strings.Repeat("N", 100_000),
+		"marks":              strings.Repeat("(", 100_000),
+		"memo":               "N" + strings.Repeat("\x94", 100_000),
+		"lists in memo":      "(" + strings.Repeat("]\x94", 100_000) + "l",
+		"nested":             strings.Repeat("]", 100_000) + strings.Repeat("a", 100_000),
+		"index":              "N" + strings.Repeat("r\xff\xff\xff\xff", 1000),
+		"indexes":            func() (s string) { return "N" + manyIndexes(20_000) }(),
+		"string":             shared("V"+long+"\n", "h\x00", 5000),
+		"escaped string":     shared("V"+strings.Repeat("\\u0000", 1000)+"\n", "h\x00", 5000),
+		"string of Python 2": shared("S'"+strings.Repeat("\\x00", 1000)+"'\n", "h\x00", 5000),
+		"half pairs":         shared("X\x88\x13\x00\x00"+strings.Repeat("\xed\xa0\x80a", 1250), "h\x00", 5000),
+		"escapes":            "V" + strings.Repeat("\x01", 100_000) + "\n",
+		"strings":            "(" + strings.Repeat("\x8c\x00", 100_000) + "l",
+		"integer":            shared("\x8a\xff"+strings.Repeat("y", 255), "h\x00", 5000),
+		"digits":             shared("L"+strings.Repeat("9", 4300)+"\n", "h\x00", 5000),
+		"floats":             "(" + strings.Repeat("F1\n", 50_000) + "l",
+		"long floats":        shared("G\x80\x10\x00\x00\x00\x00\x00\x01", "h\x00", 5000),
+		"bytes":              shared("X\x88\x13\x00\x00"+long+"C\x01\xff", "h\x00", 10),
+		"bytes of Python 2":  shared("S'\\xff"+long+"'\n", "h\x00", 10),
+		"keys":               "}(" + strings.Repeat("NN", 50_000) + "u",
+		"shared keys":        "V" + long + "\np0\n0}(" + strings.Repeat("h\x00N", 5000) + "u",
+		"float keys":         "G\x80\x10\x00\x00\x00\x00\x00\x01p0\n0}(" + strings.Repeat("h\x00N", 5000) + "u",
+		"announced":          "X\xff\xff\xff\x7f",
+		"announced more":     "\x8d\xff\xff\xff\xff\xff\xff\xff\x7f",
+		"integers":           "(" + strings.Repeat("K\x01", 100_000) + "l",
+		"short string":       shared("V"+long[:200]+"\n", "h\x00", 50_000),
+		"empty string":       shared("V\n", "h\x00", 50_000),
+	}
+}
+
+// manyIndexes remembers the top of the stack under n indexes that are far apart.
+func manyIndexes(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "r%c%c\xff\xff", i>>8, i&0x7f)
+	}
+	return b.String()
+}
+
+// TestPickleMemory: nobody can make the server allocate much with little.
+func TestPickleMemory(t *testing.T) {
+	for name, value := range greedy() {
+		checkAllocated(t, name+" as data", []byte(pickledEmit(value)))
+		checkAllocated(t, name+" as room", []byte(pickledEmit("NsVroom\n"+value)))
+		checkAllocated(t, name+" as skip_sid", []byte(pickledEmit("NsVskip_sid\n"+value)))
+	}
+	vectors := readVectors[pickleVector](t, "python-pickle.json")
+	for _, v := range vectors {
+		checkAllocated(t, fmt.Sprintf("vector %d", v.ID), v.Payload)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 1000 {
+		checkAllocated(t, "mutation", mutate(random, vectors[random.IntN(len(vectors))].Payload))
+		checkAllocated(t, "program", program(random))
+	}
+}
+
+// mutate changes, moves and repeats some bytes.
+func mutate(random *rand.Rand, payload []byte) []byte {
+	payload = slices.Clone(payload)
+	for range 1 + random.IntN(4) {
+		i, j := random.IntN(len(payload)), random.IntN(len(payload))
+		switch random.IntN(3) {
+		case 0:
+			payload[i] = byte(random.Uint32())
+		case 1:
+			payload[i] = payload[j]
+		case 2:
+			payload = slices.Insert(payload, i, payload[min(i, j):max(i, j)]...)
+		}
+	}
+	return payload
+}
+
+// program returns an emit with data of random opcodes that mostly work.
+func program(random *rand.Rand) []byte {
+	ops := []string{"N", "]", ")", "}", "(", "(", "l", "t", "\x85", "\x86", "a", "s", "e", "u", "\x94", "h\x00", "h\x01", "h\x02", "h\x03", "K\x01", "\x8c\x02ab", "C\x01\xff"}
+	var b strings.Builder
+	b.WriteString("]p0\n](")
+	for range random.IntN(400) {
+		b.WriteString(ops[random.IntN(len(ops))])
+	}
+	b.WriteString("l")
+	return []byte(pickledEmit(b.String()))
+}
