@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/ws-emit/ws-emit/emitter"
 )
 
@@ -111,6 +113,25 @@ func TestNodePatternsAreLiteral(t *testing.T) {
 		}
 	}
 	h.noMoreGaps()
+}
+
+// TestNodeChannelsAreComparedAgain: what a proxy takes for a match may be none.
+func TestNodeChannelsAreComparedAgain(t *testing.T) {
+	r, err := New(Config{Options: newOptions(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []redis.Message{
+		{Channel: "socket.io#/x#", Pattern: "socket.io#/#*"}, {Channel: "socket.io-request#/#r#", Pattern: "socket.io-request#/#"},
+		{Channel: "SOCKET.IO#/#", Pattern: "socket.io#/#*"}, {Channel: "socket.io#/#", Pattern: "*"}, {Channel: "socket.io#/#*"}, {Channel: "socketio", Pattern: "socketio"},
+	} {
+		if r.accept(&m); len(r.queue.items) > 0 {
+			t.Fatalf("%+v is accepted", m)
+		}
+	}
+	if r.accept(&redis.Message{Channel: "socket.io#/#r#", Pattern: "socket.io#/#*"}); len(r.queue.items) != 1 {
+		t.Error("what is a match is not accepted")
+	}
 }
 
 // TestNamespacesWithinEachOther: Redis delivers what is for two patterns twice, and still a message comes once.

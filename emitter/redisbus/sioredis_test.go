@@ -352,6 +352,20 @@ func TestDecodeNodeLimits(t *testing.T) {
 	}
 }
 
+// TestDecodeNodeMemory: what is far too much is dropped before it is taken apart.
+func TestDecodeNodeMemory(t *testing.T) {
+	for name, text := range map[string]string{
+		"arguments": packet(`, "data": ["e"` + strings.Repeat(",1", 2<<20) + `]`),
+		"rooms":     options(`"rooms": [""` + strings.Repeat(`,"r"`, 1<<20) + `]`),
+		"except":    options(`"except": {"0": 1` + strings.Repeat(`,"1":2`, 1<<20) + `}`),
+	} {
+		var reason DropReason
+		if n := allocated(func() { _, reason = nodeDecode("socket.io#/#", []byte(text)) }); reason == "" || n > uint64(len(text))+1<<20 {
+			t.Errorf("%s: %q, %d bytes allocated for %d", name, reason, n, len(text))
+		}
+	}
+}
+
 // nodeMessage is an emit of about 200 bytes.
 func nodeMessage(tb testing.TB, i int) []byte {
 	return packJSON(tb, fmt.Sprintf(`["emitter", {"type": 2, "data": ["update", {"seq": %d, "t": 1.5, "user": {"name": "someone", "id": 123456},

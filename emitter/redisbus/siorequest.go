@@ -157,7 +157,7 @@ func (q *nodeRequest) read(m *emitter.Message) DropReason {
 		return ""
 	}
 	var ok bool
-	if m.Change, _, ok = q.names(change); !ok || len(m.Change) == 0 {
+	if m.Change, _, ok = q.names(change); !ok {
 		return DropRoom
 	}
 	return ""
