@@ -4,10 +4,10 @@
 // gets, and it has a go.mod of its own, so none of its needs reach the server.
 //
 // The stock clients are not written in Go. Each is wrapped in a small script
-// (node/client.mjs, python/client.py, python/publish.py) that takes orders as
-// JSON lines on its standard input and tells what it sees as JSON lines on its
-// standard output; a scenario is written once, in Go, and run for each client
-// and transport. The lines:
+// (node/client.mjs, python/client.py) that takes orders as JSON lines on its
+// standard input and tells what it sees as JSON lines on its standard output; a
+// scenario is written once, in Go, and run for each client and transport. The
+// lines:
 //
 //	order   {"id":1,"do":"connect","client":"a",...}    id counts up
 //	answer  {"id":1,"result":...} or {"id":1,"error":"text"}
@@ -17,6 +17,19 @@
 //
 // Bytes stand in a line as {"$bin":"<base64>"}. A driver ends when its standard
 // input does.
+//
+// Publishers are driven in the same way, each language by one script (publish.*
+// in node-publishers, python, php, ruby and perl; that of Python runs with
+// several versions of its libraries). Their orders, "with" one of the script's
+// publishers:
+//
+//	{"id":1,"with":"redis-emitter-5","do":"emit","event":"update","args":[...],
+//	 "rooms":[...],"skip":[...],"namespace":"/"}         no rooms: everybody
+//	{"id":2,"with":...,"do":"join","sid":...,"room":...} also leave
+//	{"id":3,"with":...,"do":"close","room":...}          takes everybody out of it
+//	{"id":4,"with":...,"do":"disconnect","sid":...}
+//
+// Times stand in an order as {"$date":milliseconds}.
 //
 // The conformance tests drive contrib/conformance in the same way, over plain
 // HTTP and WebSocket, from the text of the Engine.IO 4 and Socket.IO 5
