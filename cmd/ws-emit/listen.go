@@ -31,11 +31,13 @@ const (
   {"event":"update","args":[{"time":1700000000}]}
   {"event":"image","args":["a.png",{"$binary":"iVBORw0KGgo="}]}       binary, as base64
 
-Socket.IO does not say which room an event was for. To know, run one ws-emit for each room; events for
-the whole namespace come to all of them.
+Socket.IO does not say which room an event was for. To know, run one ws-emit for each room; events
+for the whole namespace come to all of them.
 
-When the connection is lost it is made again and the rooms are joined again. What is emitted meanwhile
-is missing. Standard error has one line for each such change.
+When the connection is lost it is made again and the rooms are joined again. What is emitted
+meanwhile is missing. Standard error has one line for each such change.
+
+Others on this machine can see a command line: give secrets in the environment.
 
 Exit status: 0 after an interrupt, after --count events, after --timeout without --count, and when
 nobody reads the output any more; 1 when a room is refused, when the server cannot be used, or when
@@ -66,6 +68,8 @@ func newListenCommand(environ []string) *cobra.Command {
 		Example: listenExample,
 		Long:    listenText,
 		Args:    arguments(1, math.MaxInt),
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, rooms []string) error {
 			l, timeout, err := f.listener(rooms, environ)
 			if err != nil {
@@ -86,6 +90,10 @@ func newListenCommand(environ []string) *cobra.Command {
 	flags.StringArrayVar(&f.spaces, "roomspace", nil, "`SPACE=SECRET` of one room-space; repeat it for more ["+envRoomspace+"]")
 	flags.StringVar(&f.count, "count", "", "end after this `NUMBER` of events")
 	flags.StringVar(&f.timeout, "timeout", "", "end after this `DURATION`, such as 500ms, 25s or 1m30s")
+	transports := []cobra.Completion{string(sioclient.TransportPolling), string(sioclient.TransportWebSocket)}
+	if err := cmd.RegisterFlagCompletionFunc("transport", cobra.FixedCompletions(transports, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // it is there, and nobody else has registered one
+	}
 	return cmd
 }
 

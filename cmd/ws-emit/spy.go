@@ -29,13 +29,14 @@ there, its size, and what a server with the same settings makes of it:
   12:00:01.000 ws-emit json 68B  emit update to time in /: {"time":1700000000}
   12:00:02.000 socketio python 41B  dropped (event): ... Payload: "{\"method\": \"emit\"}"
 
-With --json each line is an object: time, channel, dialect, bytes, messages (method, namespace, rooms,
-except, change, close, event, args), dropped (the reason) and hint, and payload, or payload_base64 where
-it is not text. A message with a binary argument has {"$binary":"BASE64"} in its place.
+With --json each line is an object: time, channel, dialect, bytes, messages (method, namespace,
+rooms, except, change, close, event, args), dropped (the reason) and hint, and payload, or
+payload_base64 where it is not text. Binary arguments are {"$binary":"BASE64"}. The reason "ack" drops
+the ack that was asked for, not the message.
 
-The settings are those of the server, with their variables and --config. It only listens, but to Redis
-it is one more server: who asks how many got a message is told one more. Standard error has a line when
-Redis is there, away and back, and when something is missing.
+The settings are those of the server, with their variables and --config. It only listens, but to
+Redis it is one more server: who asks how many got a message is told one more. Standard error has a
+line when Redis is there, away and back, and when something is missing.
 
 Exit status: 0 after an interrupt, after --count payloads and when nobody reads the output any more;
 1 when it cannot go on, 2 for what cannot be asked.`
@@ -50,6 +51,8 @@ func newSpyCommand(environ []string) *cobra.Command {
 		Example: spyExample,
 		Long:    spyText,
 		Args:    arguments(0, 0),
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, _, err := load(cmd.Flags(), environ)
 			if err != nil {
@@ -91,7 +94,7 @@ type spy struct {
 	full, json bool
 	count      int       // 0 is no end
 	out        io.Writer // payloads
-	pickle     bool      // is on
+	pickle     bool      // is on; set by run
 
 	// Owned by the reader's goroutine that decodes, and by run after that has ended.
 	shown    int

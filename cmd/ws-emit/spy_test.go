@@ -331,15 +331,16 @@ func TestEveryReasonHasAHint(t *testing.T) {
 
 // FuzzSpyLine: whatever is in a payload, it is one line that can be printed.
 func FuzzSpyLine(f *testing.F) {
-	f.Add("c", []byte("\x1b\n"), "malformed", "r", "e", "\u009b", []byte{})
-	f.Add("\x1b", []byte("{}"), "", "\u202e", "\x7f\n", "\U000e0001", []byte("x"))
-	f.Fuzz(func(t *testing.T, channel string, payload []byte, reason, room, event, arg string, attachment []byte) {
+	f.Add("c", []byte("\x1b\n"), true, "r", "e", "\u009b", []byte{})
+	f.Add("\x1b", []byte("{}"), false, "\u202e", "\x7f\n", "\U000e0001", []byte("x"))
+	f.Fuzz(func(t *testing.T, channel string, payload []byte, dropped bool, room, event, arg string, attachment []byte) {
 		m, err := emitter.NewMessage(event, []string{room}, arg, attachment)
 		if err != nil || m.Validate(emitter.Limits{}) != nil {
 			return
 		}
-		d := redisbus.Decoded{Channel: channel, Dialect: "json", Payload: string(payload), Reason: redisbus.DropReason(reason)}
-		if reason == "" {
+		d := redisbus.Decoded{Channel: channel, Dialect: "json", Payload: string(payload), Reason: redisbus.DropMalformed}
+		if !dropped {
+			d.Reason = ""
 			d.Messages = []emitter.Message{m, m}
 		}
 		for _, s := range []*spy{{}, {full: true}} {

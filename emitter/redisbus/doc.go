@@ -1,4 +1,4 @@
-// Package redisbus brings messages in from Redis pub/sub, in the formats that existing publishers write.
+// Package redisbus brings messages in from Redis pub/sub, in the formats that existing publishers write, and publishes them there.
 //
 // [Reader] is an [emitter.Source]. It subscribes to a list of channels, each with the dialect that is spoken there: [DialectPython], what
 // python-socketio and Flask-SocketIO publish, [DialectNode], what Socket.IO's Redis adapter and emitters for Node do, or [DialectJSON], the
@@ -10,6 +10,8 @@
 // [Reader.Run] starts these two goroutines and waits for both. A reader that pauses is cut off by Redis with all that waits for it
 // (client-output-buffer-limit pubsub), so a slow sink fills the queue and not the connection, and what does not fit is dropped and
 // counted. Pub/sub keeps nothing: what is published while the connection is away is gone. Both are gaps, told through [Config].OnGap.
+//
+// [Publisher] is the other end, for backends written in Go: it publishes plain JSON.
 //
 // Redis is trusted to carry messages, not to carry good ones: a payload that is not understood is dropped with a [DropReason].
 package redisbus
