@@ -121,10 +121,10 @@ func (p *shown) updates(t testing.TB) int {
 }
 
 // showFolder opens the page of a folder with two files.
-func showFolder(t testing.TB, s *server, addr string, env ...string) *shown {
+func showFolder(t testing.TB, b *browser, s *server, addr string, env ...string) *shown {
 	t.Helper()
 	needBundle(t, s)
-	p := &shown{browser: startBrowser(t), s: s, dir: filepath.Join(t.TempDir(), "site"), addr: addr}
+	p := &shown{browser: b, s: s, dir: filepath.Join(t.TempDir(), "site"), addr: addr}
 	if err := os.Mkdir(p.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -138,14 +138,15 @@ func showFolder(t testing.TB, s *server, addr string, env ...string) *shown {
 // TestBrowserDir2web: files appear, change and vanish on the page while it
 // stays loaded.
 func TestBrowserDir2web(t *testing.T) {
-	t.Run("without Redis", func(t *testing.T) { testBrowserDir2web(t, "dir2web", "none") })
-	t.Run("with Redis", func(t *testing.T) { testBrowserDir2web(t, "dir2web-redis", startRedis(t).url()) })
+	b := startBrowser(t)
+	t.Run("without Redis", func(t *testing.T) { testBrowserDir2web(t, b, "dir2web", "none") })
+	t.Run("with Redis", func(t *testing.T) { testBrowserDir2web(t, b, "dir2web-redis", startRedis(t).url()) })
 }
 
-func testBrowserDir2web(t *testing.T, name, redis string) {
+func testBrowserDir2web(t *testing.T, b *browser, name, redis string) {
 	addr := freeAddress(t)
 	s := startServer(t, "--cors", "http://"+addr, "--redis", redis)
-	p := showFolder(t, s, addr)
+	p := showFolder(t, b, s, addr)
 	p.live(t)
 	p.has(t, "#total", "2 files")
 	p.screenshots(t, name+"-list")
@@ -207,7 +208,7 @@ var listing = "# Notes, third version\n\n" + strings.Repeat("Every line of this 
 func TestBrowserDir2webLeave(t *testing.T) {
 	addr := freeAddress(t)
 	s := startServer(t, "--cors", "http://"+addr)
-	p := showFolder(t, s, addr)
+	p := showFolder(t, startBrowser(t), s, addr)
 	p.live(t)
 	joined := func(room string, want int) {
 		t.Helper()
@@ -248,8 +249,9 @@ func TestBrowserDir2webLeave(t *testing.T) {
 func TestBrowserDir2webRefused(t *testing.T) {
 	addr := freeAddress(t)
 	s := startServer(t, "--cors", "http://"+addr, "--roomspace", "dir=another secret")
+	b := startBrowser(t)
 	t.Run("wrong secret", func(t *testing.T) {
-		p := showFolder(t, s, addr)
+		p := showFolder(t, b, s, addr)
 		p.has(t, "#hint", "refuses the secret of this page")
 		p.has(t, "#hint", "SPACE_SECRET")
 		p.has(t, "#state", "not live")
@@ -259,13 +261,13 @@ func TestBrowserDir2webRefused(t *testing.T) {
 		p.expectNoProblems(t)
 	})
 	t.Run("as the message says", func(t *testing.T) {
-		p := showFolder(t, s, addr, "SPACE_SECRET=another secret")
+		p := showFolder(t, b, s, addr, "SPACE_SECRET=another secret")
 		p.live(t)
 		p.write(t, "new", "")
 		p.has(t, "#total", "3 files")
 	})
 	t.Run("wrong emit secret", func(t *testing.T) {
-		p := showFolder(t, s, addr, "SECRET=wrong")
+		p := showFolder(t, b, s, addr, "SECRET=wrong")
 		p.has(t, "#hint", "another emit secret")
 		p.has(t, "#state", "not live")
 		p.has(t, "#total", "2 files")
@@ -277,7 +279,7 @@ func TestBrowserDir2webRefused(t *testing.T) {
 func TestBrowserDir2webOddFiles(t *testing.T) {
 	addr := freeAddress(t)
 	s := startServer(t, "--cors", "http://"+addr)
-	p := showFolder(t, s, addr)
+	p := showFolder(t, startBrowser(t), s, addr)
 	p.live(t)
 	long := strings.Repeat("n", 251)
 	p.write(t, long, "long name")
