@@ -1,6 +1,8 @@
 package socketio
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -58,16 +60,29 @@ func TestMalformedAfterServerDisconnects(t *testing.T) {
 	c.gone()
 }
 
+// silent is for sessions that no PING ends.
+var silent = engineio.Config{PingInterval: time.Hour}
+
 // Once the last socket is gone, the session has as long as any other one to connect.
 func TestConnectTimeoutAfterServerDisconnects(t *testing.T) {
-	c := connect(t, Config{Namespaces: []string{"/", "/a"}, ConnectTimeout: 50 * time.Millisecond}, &fake{})
+	c := connect(t, Config{Namespaces: []string{"/", "/a"}, ConnectTimeout: 50 * time.Millisecond, Engine: silent}, &fake{})
 	c.say("40", "40/a,")
 	c.f.want("connect / ", "connect /a ")
 	c.disconnect(c.f.socket("/a"))
 	c.say("41")
 	c.f.want("disconnect /a server", "disconnect / client")
-	for err := error(nil); err == nil; {
+	c.wantConnectTimeout()
+}
+
+// wantConnectTimeout waits for the end of a session that nothing else ends.
+func (c *peer) wantConnectTimeout() {
+	c.t.Helper()
+	err := error(nil)
+	for err == nil {
 		_, err = readFrame(c.rw)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.t.Error("the session does not end")
 	}
 	c.gone()
 }
@@ -91,7 +106,7 @@ func TestNoConnectTimeoutWhenConnectedAgain(t *testing.T) {
 // A socket may be disconnected before Connect has returned: the Handler has handed it on by then.
 func TestServerDisconnectsDuringConnect(t *testing.T) {
 	f := &fake{}
-	c := connect(t, Config{Namespaces: []string{"/", "/a"}, ConnectTimeout: 100 * time.Millisecond}, f)
+	c := connect(t, Config{Namespaces: []string{"/", "/a"}, ConnectTimeout: 100 * time.Millisecond, Engine: silent}, f)
 	f.connect = func(s *Socket, reply *frame.Frame) error {
 		s.Session().Send(frame.One(reply))
 		c.disconnect(s)
@@ -105,10 +120,7 @@ func TestServerDisconnectsDuringConnect(t *testing.T) {
 		}
 		c.want("41")
 	}
-	for err := error(nil); err == nil; { // nobody is connected
-		_, err = readFrame(c.rw)
-	}
-	c.gone()
+	c.wantConnectTimeout()
 }
 
 // End says goodbye for each namespace that is left, and closes the session after what was sent before.

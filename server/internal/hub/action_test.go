@@ -248,12 +248,14 @@ func TestActionsTakeCredit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	soon, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
 	o := &outlet{}
 	h.NewMember(o, "/", sid(1), 0).Connect(nil)
 	for _, msg := range []hub.Message{enter(long, long), leave(long, long), disconnect(long), end(long)} {
 		msg.Namespace = "/"
 		before := h.Stats().Credit
-		if err := h.Send(t.Context(), hub.NewBatch(msg)); err != nil {
+		if err := h.Send(soon, hub.NewBatch(msg)); err != nil {
 			t.Fatalf("action %d: %v", msg.Action, err)
 		}
 		named := len(long) * (len(msg.Rooms) + len(msg.Change))
@@ -263,12 +265,12 @@ func TestActionsTakeCredit(t *testing.T) {
 	}
 	all := disconnect()
 	all.Namespace, all.Except = "/", []string{long, long}
-	hurry, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	hurry, cancel := context.WithTimeout(soon, time.Millisecond)
 	defer cancel()
 	if err := h.Send(hurry, hub.NewBatch(all)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Send without credit: %v", err)
 	}
-	if err := h.Send(t.Context(), hub.NewBatch(enter(long, long), enter(long, long), leave(long, long), leave(long, long))); !errors.Is(err, hub.ErrTooLarge) {
+	if err := h.Send(hurry, hub.NewBatch(enter(long, long), enter(long, long), leave(long, long), leave(long, long))); !errors.Is(err, hub.ErrTooLarge) {
 		t.Errorf("Send of more than all credit: %v", err)
 	}
 	if err := h.Run(hurry); err != nil {
