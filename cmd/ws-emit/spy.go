@@ -31,8 +31,8 @@ there, its size, and what a server with the same settings makes of it:
 
 With --json each line is an object: time, channel, dialect, bytes, messages (method, namespace,
 rooms, except, change, close, event, args), dropped (the reason) and hint, and payload, or
-payload_base64 where it is not text. Binary arguments are {"$binary":"BASE64"}. The reason "ack" drops
-the ack that was asked for, not the message.
+payload_base64 where it is not text. Binary arguments are {"$binary":"BASE64"}. The reason "ack"
+drops the ack that was asked for, not the message.
 
 The settings are those of the server, with their variables and --config. It only listens, but to
 Redis it is one more server: who asks how many got a message is told one more. Standard error has a
