@@ -51,8 +51,8 @@ func ParseNDJSON(body []byte, limits Limits) ([]Message, Info, error) {
 	return doc.messages(limits)
 }
 
-// EncodeJSON returns a body that [ParseJSON] decodes: an object for one message, else a list. It fails for messages with attachments,
-// for which the JSON form has no place, and for arguments that are not JSON; it checks nothing else.
+// EncodeJSON returns a body that [ParseJSON] decodes: an object for one message, else a list. It fails for messages with attachments or
+// another method than MethodEmit, for which the JSON form has no place, and for arguments that are not JSON; it checks nothing else.
 func EncodeJSON(batch ...Message) ([]byte, error) {
 	type object struct {
 		Namespace string            `json:"namespace,omitempty"`
@@ -63,6 +63,9 @@ func EncodeJSON(batch ...Message) ([]byte, error) {
 	}
 	objects := make([]object, len(batch))
 	for i, m := range batch {
+		if m.Method != MethodEmit {
+			return nil, &InputError{Index: i, Field: "method", Reason: fmt.Sprintf("%s cannot be sent as JSON, only emit", m.Method)}
+		}
 		if len(m.Attachments) > 0 {
 			return nil, &InputError{Index: i, Reason: "attachments cannot be sent as JSON"}
 		}

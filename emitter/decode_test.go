@@ -232,6 +232,7 @@ func TestErrorsNeverQuoteTheBody(t *testing.T) {
 func TestEncodeJSONRefuses(t *testing.T) {
 	for name, m := range map[string]emitter.Message{
 		"attachments": {Event: "e", Attachments: [][]byte{{1}}},
+		"disconnect":  {Method: emitter.MethodDisconnect, Rooms: []string{"MARK"}},
 		"not JSON":    {Event: "e", Args: []json.RawMessage{[]byte(`{"MARK`)}},
 	} {
 		_, err := emitter.EncodeJSON(m)

@@ -34,7 +34,6 @@ const (
 	dates      feature = "dates"
 	exceptSID  feature = "except sockets"
 	exceptRoom feature = "except rooms of several sockets"
-	oneForAll  feature = "one publication for all rooms" // without it, who is in several gets it from each
 )
 
 func (p publisher) can(f feature) bool { return !slices.Contains(p.lacks, f) }
@@ -52,8 +51,8 @@ const (
 var (
 	ofPython  = []feature{dates, exceptRoom}
 	ofJSON    = []feature{binary, dates}
-	ofOldNode = []feature{exceptSID, exceptRoom, oneForAll}
-	ofOld     = []feature{exceptSID, exceptRoom, oneForAll, dates}
+	ofOldNode = []feature{exceptSID, exceptRoom}
+	ofOld     = []feature{exceptSID, exceptRoom, dates}
 
 	allControls = []control{controlJoin, controlLeave, controlClose, controlDisconnect}
 

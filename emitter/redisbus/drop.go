@@ -31,6 +31,8 @@ const (
 	DropAck DropReason = "ack"
 	// DropRequest: what the Nodes of a cluster ask each other for answers, in which a Reader takes no part. Like DropAck it is not logged.
 	DropRequest DropReason = "request"
+	// DropDuplicate: the same message has come on the channel of another of its rooms. It is not logged either.
+	DropDuplicate DropReason = "duplicate"
 )
 
 // GapReason says why messages that nobody has seen are missing. It is used as a metric label.

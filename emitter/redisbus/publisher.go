@@ -153,9 +153,6 @@ func (l payload) closed() payload {
 }
 
 func (p *Publisher) encodeMessage(m emitter.Message) ([]byte, error) {
-	if m.Method != emitter.MethodEmit {
-		return nil, &emitter.InputError{Field: "method", Reason: fmt.Sprintf("plain JSON can only emit; %s can be asked for as python-socketio does", m.Method)}
-	}
 	if err := m.Validate(p.limits); err != nil {
 		return nil, err
 	}

@@ -161,7 +161,7 @@ func TestPublisherRefuses(t *testing.T) {
 		"message 1: event: is empty":                         {},
 		"message 1: attachments cannot be sent as JSON":      attached,
 		"message 1: args[0]: is not valid JSON":              {Event: "e", Args: []json.RawMessage{[]byte("{")}},
-		"message 1: method: plain JSON can only emit; disco": {Method: emitter.MethodDisconnect, Rooms: []string{"a"}},
+		"message 1: method: disconnect cannot be sent as JS": {Method: emitter.MethodDisconnect, Rooms: []string{"a"}},
 		"message 1: is larger than 524288 bytes":             {Event: "e", Args: []json.RawMessage{[]byte(`"` + strings.Repeat("x", 512<<10) + `"`)}},
 	} {
 		done, err := p.Emit(t.Context(), numbered(0, 1)[0], m, numbered(2, 3)[0])

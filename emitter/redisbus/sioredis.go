@@ -257,18 +257,25 @@ func (d *nodeDocument) readTargets(m *emitter.Message, rooms, except span) DropR
 	return ""
 }
 
-// narrow applies the room in the name of the channel. Emitters of old publish a message for several rooms once on the channel of each, with
-// all of them in the message. Where it names a room and the message names none, or not that one, nobody else gets it.
+// narrow applies the room in the name of the channel. Where the message names no room, it is for that one only, and where it names others, it
+// is for nobody. Emitters of old publish a message for several rooms on the channel of each, with all of them in it: the copy on the channel
+// of the first one is the message, so that who is in several gets it once, and the others are dropped.
 func (r nodeRoute) narrow(m *emitter.Message, channel string) DropReason {
 	suffix := strings.TrimPrefix(channel, r.prefix)
 	if suffix == "" {
 		return ""
 	}
 	room := strings.TrimSuffix(suffix, "#") // which version 5.0.0 of the adapter forgot
-	if len(m.Rooms) > 0 && !slices.Contains(m.Rooms, room) {
-		return DropRoom
+	switch slices.Index(m.Rooms, room) {
+	case 0:
+	case -1:
+		if len(m.Rooms) > 0 {
+			return DropRoom
+		}
+		m.Rooms = append(m.Rooms, room)
+	default:
+		return DropDuplicate
 	}
-	m.Rooms = append(m.Rooms[:0], room)
 	return ""
 }
 

@@ -197,15 +197,15 @@ func TestDecodeNodeChannelRoom(t *testing.T) {
 	for channel, tests := range map[string]map[string]nodeWant{
 		"socket.io#/#a#": {
 			options(`"rooms": ["a"]`): rooms("a"),
-			// Who publishes a message once for each room has it delivered once for each room.
-			options(`"rooms": ["a", "b"]`): rooms("a"),
+			// Who publishes a message once for each room has it delivered with the first one, to all of them.
+			options(`"rooms": ["a", "b"]`): rooms("a", "b"),
 			// The adapter would deliver these to everybody.
 			options(`"rooms": []`):   rooms("a"),
 			options(`"rooms": ""`):   rooms("a"),
 			options(`"rooms": null`): rooms("a"),
 		},
 		"socket.io#/#a":     {options(`"rooms": ["a"]`): rooms("a")},
-		"socket.io#/#42#":   {options(`"rooms": [42]`): rooms("42"), options(`"rooms": [42, 43]`): rooms("42")},
+		"socket.io#/#42#":   {options(`"rooms": [42]`): rooms("42"), options(`"rooms": [42, 43]`): rooms("42", "43")},
 		"socket.io#/#a#b#":  {options(`"rooms": ["a#b"]`): rooms("a#b"), options(`"rooms": []`): rooms("a#b")},
 		"socket.io#/#a##":   {options(`"rooms": ["a#"]`): rooms("a#")},
 		"socket.io#/#é *?#": {options(`"rooms": ["é *?"]`): rooms("é *?")},
@@ -222,6 +222,7 @@ func TestDecodeNodeChannelRoom(t *testing.T) {
 	} {
 		checkNodeDrops(t, channel, map[DropReason][]string{DropRoom: payloads})
 	}
+	checkNodeDrops(t, "socket.io#/#b#", map[DropReason][]string{DropDuplicate: {options(`"rooms": ["a", "b"]`), options(`"rooms": ["a", "b", "c"]`)}})
 }
 
 func TestDecodeNodeDrops(t *testing.T) {
