@@ -32,8 +32,13 @@ client; what a backend then emits to such a room, every browser in it gets at on
     redis-cli PUBLISH ws-emit \
       '{"event": "update", "room": "time", "data": {"time": 1700000000}}'
 
+  From a shell, and what a browser would get of it:
+    SECRET=mysecret ws-emit emit time update '{"time": 1700000000}'
+    ws-emit listen time
+
   A room-space: its rooms take only who knows its secret, here {room: "orders::42", secret: "S1"}:
     redis-cli SET ws-emit::secret::orders S1
+    ws-emit roomspace set orders S1
 `
 
 	settingsText = `  Flags win over variables, variables over the file of --config, and that over defaults.

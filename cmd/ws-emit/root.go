@@ -12,7 +12,7 @@ import (
 
 // Exit statuses.
 const (
-	exitFailure = 1 // the server could not go on
+	exitFailure = 1 // the server could not go on, or a command failed
 	exitUsage   = 2 // what was asked for cannot be
 )
 
