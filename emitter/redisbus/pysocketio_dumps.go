@@ -79,7 +79,7 @@ func (w *pickleWriter) reserve(n int) {
 	w.buf = grown
 }
 
-// mark writes one byte of punctuation.
+// mark writes one byte of punctuation. Whether the budget had it is for the next spend to say.
 func (w *pickleWriter) mark(c byte) {
 	w.reserve(1)
 	w.buf = append(w.buf, c)

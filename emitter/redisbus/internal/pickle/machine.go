@@ -68,8 +68,8 @@ type machine struct {
 	stack []ref
 	// marks are the heights that the stack had at the marks. What is below the last one is out of reach.
 	marks []uint32
-	// memo are the values by index, noRef where there is none. An index that is larger than the place where it stands is in far: the
-	// pickler counts up from 0, so nobody but an attacker has any, and a gap costs memory.
+	// memo are the values by index, noRef where there is none. A value whose index was larger than the place where it stood is in far
+	// instead: the pickler counts up from 0, so nobody but an attacker has any, and a gap costs memory.
 	memo     []ref
 	far      map[uint32]ref
 	memoized int // values in memo and far
@@ -252,8 +252,8 @@ func (m *machine) put(op opcode, arg []byte, i int) error {
 		}
 	}
 	r := m.stack[len(m.stack)-1]
-	if int64(index) > int64(i) {
-		if _, known := m.far[index]; !known {
+	if _, known := m.far[index]; known || int64(index) > int64(i) {
+		if !known {
 			m.memoized++
 		}
 		if m.far == nil {

@@ -39,6 +39,7 @@ func TestDecode(t *testing.T) {
 		"]q\x000h\x00.": "[]", "(lp5\n0(g5\ng5\nt.": "([], [])", "]\x94N\x94\x86\x940(h\x00h\x01h\x02t.": "([], None, ([], None))",
 		"]r\xff\xff\xff\xff0j\xff\xff\xff\xff.": "[]", "Np0\n0Vp\np4294967295\n0(g4294967295\ng0\nt.": `("p", None)`,
 		"]q\x00K\x01a0(h\x00h\x00t.": "([1], [1])", "]q\x00h\x00\x860h\x00K\x01a.": "[1]", "Np0\n0K\x05p0\n0g0\n.": "5",
+		"Nq\x400U\x40" + strings.Repeat("x", 64) + "0K\x05q\x40q\x410h\x40.": "5", "Nq\x400U\x40" + strings.Repeat("x", 64) + "q\x40\x940h\x01h\x40\x86.": fmt.Sprintf("(%[1]q, %[1]q)", strings.Repeat("x", 64)),
 		"Nq\xf0K\x05\x940h\x01\x86.": "(None, 5)", "N\x94q\x00q\xf0q\xf0K\x05\x940h\x02\x86.": "(None, 5)", // MEMOIZE counts what is remembered
 		// frames and protocols
 		"\x80\x02N.": "None", "\x80\x05\x95\x02\x00\x00\x00\x00\x00\x00\x00N.": "None", "\x95\x00\x00\x00\x00\x00\x00\x00\x00N.": "None", "N0\x88.": "true",
