@@ -11,6 +11,7 @@ import (
 func (c *Conn) Wake() <-chan struct{} { return c.wake }
 
 // Take returns the frames that wait on a polling connection, but for the first one only as far as they have no more than maxPackets packets together; 0 is no limit.
+// What Close has added comes alone, unless it was the client's wish.
 // The connection is still charged for them until Answered. It returns nothing when nothing waits, or when the connection is not polling any more: Polls tells.
 // While what was taken before has not been Answered it returns nothing either.
 func (c *Conn) Take(maxPackets int) []*frame.Frame {
@@ -21,9 +22,12 @@ func (c *Conn) Take(maxPackets int) []*frame.Frame {
 	}
 	frames := make([]*frame.Frame, 0, c.backlog.len())
 	packets := 0
-	for _, it := range c.backlog.items[c.backlog.head:] {
+	for i, it := range c.backlog.items[c.backlog.head:] {
 		packets += len(it.frame.Packets())
-		if maxPackets > 0 && packets > maxPackets && len(frames) > 0 {
+		full := maxPackets > 0 && packets > maxPackets
+		// A stock client handles the end of its session before what stands in front of it in the same answer. One that ends it itself does not come again.
+		goodbye := c.closing && c.endReason != ReasonClient && i == c.backlog.len()-1
+		if (full || goodbye) && len(frames) > 0 {
 			break
 		}
 		frames = append(frames, it.frame)
