@@ -56,7 +56,7 @@ func TestDropInNginx(t *testing.T) {
 	t.Parallel()
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
-		t.Skip("needs nginx, which is not installed; `make setup` leaves that to you, as its package starts a service")
+		unavailable(t, "it needs nginx, which is not installed; without CI `make setup` leaves that to you, as its package starts a service")
 	}
 	s := startDropIn(t, []string{"REDIS=none", "CORS=https://pages.example"}, "-a", "HERE", "--secret", "123")
 	dir := t.TempDir()

@@ -24,6 +24,9 @@ wanted 'have npm' npm
 wanted 'python3 -c "import venv, ensurepip"' python3-venv
 wanted '[ -n "${CHROMIUM:-}" ] || have chromium || have chromium-browser' chromium
 wanted 'have cc' gcc libc6-dev  # the race detector links with it
+wanted 'have groff' groff-base
+# Debian's package starts a server on port 80, so only where nobody minds.
+[ -z "${CI:-}" ] || wanted 'have nginx' nginx-light
 # The publishers that Debian has. Its Python packages are for its own Python.
 wanted '/usr/bin/python3 -c "import flask_socketio, redis, socketio"' python3-flask-socketio python3-redis python3-socketio
 wanted 'php -r "exit(extension_loaded(\"redis\") && extension_loaded(\"msgpack\") ? 0 : 1);"' php-cli php-redis php-msgpack
@@ -31,7 +34,7 @@ wanted 'ruby -r redis -r msgpack -e ""' ruby ruby-redis ruby-msgpack
 wanted 'perl -MRedis -MData::MessagePack -e 1' libredis-perl libdata-messagepack-perl
 
 if [ ${#missing[@]} -eq 0 ]; then
-  say "programs: all there (redis-server, curl, node, npm, python3, chromium, cc, php, ruby, perl, and Debian's python3-socketio)"
+  say "programs: all there (redis-server, curl, node, npm, python3, chromium, cc, groff, php, ruby, perl, and Debian's python3-socketio)"
 else
   say "programs: installing ${missing[*]}"
   root=()
