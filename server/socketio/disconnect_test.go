@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -11,6 +12,59 @@ import (
 	"github.com/ws-emit/ws-emit/server/engineio"
 	"github.com/ws-emit/ws-emit/server/frame"
 )
+
+// A socket ends with DISCONNECT, its session does not; the namespace can be connected to again, as another socket.
+func TestDisconnectAndConnectAgain(t *testing.T) {
+	c := connect(t, Config{Namespaces: []string{"/", "/a"}}, &fake{})
+	sids := map[string]bool{c.join("/"): true}
+	c.join("/a")
+	for range 5 {
+		c.say("41")
+		c.f.want("disconnect / client")
+		sid := c.join("/")
+		if sids[sid] {
+			t.Errorf("sid %q comes again", sid)
+		}
+		sids[sid] = true
+		c.say(`42["x"]`, `42/a,["y"]`)
+		c.f.want("event / -1 x [] []", "event /a -1 y [] []")
+	}
+	c.say("41", `42/a,["still here"]`, `42["gone"]`)
+	c.f.want("disconnect / client", "event /a -1 still here [] []")
+	c.wantEnd(1002) // for the packet without a CONNECT
+	c.f.want("disconnect /a parse error")
+	c.gone()
+}
+
+// Each socket is disconnected once, with the reason of the session when that ends.
+func TestDisconnectOnce(t *testing.T) {
+	for name, e := range map[string]struct {
+		want engineio.CloseReason
+		end  func(c *peer)
+	}{
+		"the client closes":   {engineio.ReasonClient, func(c *peer) { c.say("1") }},
+		"the client vanishes": {engineio.ReasonTransportClose, func(c *peer) { _ = c.conn.Close() }},
+		"the server ends it":  {engineio.ReasonServer, func(c *peer) { c.f.socket("/").Session().End(engineio.ReasonServer) }},
+		"the server stops": {engineio.ReasonShutdown, func(c *peer) {
+			done, cancel := context.WithCancel(context.Background())
+			cancel()
+			c.server.Shutdown(done, 0)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := connect(t, Config{Namespaces: []string{"/", "/a", "/b", "/c"}}, &fake{})
+			for _, namespace := range []string{"/", "/a", "/b"} {
+				c.join(namespace)
+			}
+			c.say("41/a,")
+			c.f.want("disconnect /a client")
+			e.end(c)
+			c.f.want("disconnect / "+string(e.want), "disconnect /b "+string(e.want))
+			_ = c.conn.Close()
+			c.gone()
+		})
+	}
+}
 
 // disconnect disconnects a socket from outside of the session, as a hub does.
 func (c *peer) disconnect(s *Socket) {

@@ -68,7 +68,7 @@ func (s *shard) enter(members []*Member, rooms []string) {
 }
 
 // dismiss ends a member, which gets its last frames when the round ends. One that has left by itself, while its opGone is still on the
-// way, is not told that it has been: its client may be about to connect again.
+// way, is not told and its outlet goes on: its client may be about to connect again.
 func (s *shard) dismiss(m *Member, msg *Message) {
 	if !m.left.Swap(true) {
 		s.leaving = append(s.leaving, departure{m, s.runs.Extend(m.run, msg.Frame), msg.Action == ActionEnd})
