@@ -48,7 +48,7 @@ func greedy() map[string]string {
 		"lists in memo":      "(" + strings.Repeat("]\x94", 100_000) + "l",
 		"nested":             strings.Repeat("]", 100_000) + strings.Repeat("a", 100_000),
 		"index":              "N" + strings.Repeat("r\xff\xff\xff\xff", 1000),
-		"indexes":            func() (s string) { return "N" + manyIndexes(20_000) }(),
+		"indexes":            "N" + manyIndexes(20_000),
 		"string":             shared("V"+long+"\n", "h\x00", 5000),
 		"escaped string":     shared("V"+strings.Repeat("\\u0000", 1000)+"\n", "h\x00", 5000),
 		"string of Python 2": shared("S'"+strings.Repeat("\\x00", 1000)+"'\n", "h\x00", 5000),
@@ -59,7 +59,7 @@ func greedy() map[string]string {
 		"digits":             shared("L"+strings.Repeat("9", 4300)+"\n", "h\x00", 5000),
 		"floats":             "(" + strings.Repeat("F1\n", 50_000) + "l",
 		"long floats":        shared("G\x80\x10\x00\x00\x00\x00\x00\x01", "h\x00", 5000),
-		"bytes":              shared("X\x88\x13\x00\x00"+long+"C\x01\xff", "h\x00", 10),
+		"bytes":              shared("B\x88\x13\x00\x00"+long, "h\x00", 10),
 		"bytes of Python 2":  shared("S'\\xff"+long+"'\n", "h\x00", 10),
 		"keys":               "}(" + strings.Repeat("NN", 50_000) + "u",
 		"shared keys":        "V" + long + "\np0\n0}(" + strings.Repeat("h\x00N", 5000) + "u",
@@ -118,7 +118,8 @@ func mutate(random *rand.Rand, payload []byte) []byte {
 
 // program returns an emit with data of random opcodes that mostly work.
 func program(random *rand.Rand) []byte {
-	ops := []string{"N", "]", ")", "}", "(", "(", "l", "t", "\x85", "\x86", "a", "s", "e", "u", "\x94", "h\x00", "h\x01", "h\x02", "h\x03", "K\x01", "\x8c\x02ab", "C\x01\xff"}
+	ops := []string{"N", "]", ")", "}", "(", "(", "l", "t", "\x85", "\x86", "a", "s", "e", "u", "\x94", "h\x00", "h\x01", "h\x02", "h\x03", "K\x01",
+		"\x8c\x02ab", "C\x01\xff"}
 	var b strings.Builder
 	b.WriteString("]p0\n](")
 	for range random.IntN(400) {

@@ -169,7 +169,8 @@ func TestDecodePickleDrops(t *testing.T) {
 	for want, payloads := range map[DropReason][]string{
 		DropPickle: {pickledEmit("cos\nsystem\n"), pickledEmit("(cos\nsystem\no"), pickledEmit("\x8f"), "\x80\x04\x8c\x05posix\x8c\x06system\x93."},
 		DropMalformed: {
-			"\x80\x04\x95", "\x80\x02N.", "\x80\x02].", "(d.x", pickledEmit("Na"), pickledEmit("]p0\ng0\na"), pickledEmit("}]Ns"), pickledEmit("X\x00\x00\x00\x7fa"),
+			"\x80\x04\x95", "\x80\x02N.", "\x80\x02].",
+			"(d.x", pickledEmit("Na"), pickledEmit("]p0\ng0\na"), pickledEmit("}]Ns"), pickledEmit("X\x00\x00\x00\x7fa"),
 			pickledEmit("X\x02\x00\x00\x00\xff\xfe"), "(dVmethod\nVemit\nsVevent\nVe\nsVnamespace\nV/\ns.",
 		},
 		DropTooLarge: {

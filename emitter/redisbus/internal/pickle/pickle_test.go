@@ -33,14 +33,16 @@ func TestDecode(t *testing.T) {
 		// containers
 		"].": "[]", ").": "()", "}.": "{}", "(l.": "[]", "(t.": "()", "(d.": "{}", "K\x01\x85.": "(1)", "K\x01K\x02\x86.": "(1, 2)",
 		"K\x01K\x02K\x03\x87.": "(1, 2, 3)", "(K\x01K\x02l.": "[1, 2]", "(K\x01K\x02t.": "(1, 2)", "(K\x01K\x02d.": "{1: 2}",
-		"]K\x01a.": "[1]", "](K\x01K\x02eK\x03a(e(K\x04e.": "[1, 2, 3, 4]", "}K\x01Ns.": "{1: None}", "}(K\x01NVa\n\x88u(uK\x02Ns.": `{"a": true, 1: None, 2: None}`,
-		"}(NN\x88NF1.5\nNC\x01bNu.": `{1.5: None, None: None, b"b": None, true: None}`,
+		"]K\x01a.": "[1]", "](K\x01K\x02eK\x03a(e(K\x04e.": "[1, 2, 3, 4]", "}K\x01Ns.": "{1: None}",
+		"}(K\x01NVa\n\x88u(uK\x02Ns.": `{"a": true, 1: None, 2: None}`,
+		"}(NN\x88NF1.5\nNC\x01bNu.":   `{1.5: None, None: None, b"b": None, true: None}`,
 		// memo
 		"]q\x000h\x00.": "[]", "(lp5\n0(g5\ng5\nt.": "([], [])", "]\x94N\x94\x86\x940(h\x00h\x01h\x02t.": "([], None, ([], None))",
 		"]r\xff\xff\xff\xff0j\xff\xff\xff\xff.": "[]", "Np0\n0Vp\np4294967295\n0(g4294967295\ng0\nt.": `("p", None)`,
 		"]q\x00K\x01a0(h\x00h\x00t.": "([1], [1])", "]q\x00h\x00\x860h\x00K\x01a.": "[1]", "Np0\n0K\x05p0\n0g0\n.": "5",
-		"Nq\x400U\x40" + strings.Repeat("x", 64) + "0K\x05q\x40q\x410h\x40.": "5", "Nq\x400U\x40" + strings.Repeat("x", 64) + "q\x40\x940h\x01h\x40\x86.": fmt.Sprintf("(%[1]q, %[1]q)", strings.Repeat("x", 64)),
-		"Nq\xf0K\x05\x940h\x01\x86.": "(None, 5)", "N\x94q\x00q\xf0q\xf0K\x05\x940h\x02\x86.": "(None, 5)", // MEMOIZE counts what is remembered
+		"Nq\x400U\x40" + strings.Repeat("x", 64) + "0K\x05q\x40q\x410h\x40.":   "5",
+		"Nq\x400U\x40" + strings.Repeat("x", 64) + "q\x40\x940h\x01h\x40\x86.": fmt.Sprintf("(%[1]q, %[1]q)", strings.Repeat("x", 64)),
+		"Nq\xf0K\x05\x940h\x01\x86.":                                           "(None, 5)", "N\x94q\x00q\xf0q\xf0K\x05\x940h\x02\x86.": "(None, 5)", // MEMOIZE counts what is remembered
 		// frames and protocols
 		"\x80\x02N.": "None", "\x80\x05\x95\x02\x00\x00\x00\x00\x00\x00\x00N.": "None", "\x95\x00\x00\x00\x00\x00\x00\x00\x00N.": "None", "N0\x88.": "true",
 	} {
@@ -60,32 +62,42 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 	for want, payloads := range map[error][]string{
 		ErrNotData: {
-			"cos\nsystem\n.", "\x8c\x02os\x8c\x06system\x93.", "NNR.", "NNb.", "(i\n\n.", "(No.", "N)\x81.", "N)}\x92.", "Pid\n.", "NQ.", "\x82\x01.", "\x83\x01\x00.",
+			"cos\nsystem\n.", "\x8c\x02os\x8c\x06system\x93.", "NNR.", "NNb.", "(i\n\n.", "(No.", "N)\x81.", "N)}\x92.", "Pid\n.", "NQ.", "\x82\x01.",
+			"\x83\x01\x00.",
 			"\x84\x01\x00\x00\x00.", "\x8f.", "\x8f(\x90.", "(\x91.", "\x97.", "N\x98.", "(1N.", "N2\x86.", "\xff.", "\x00.",
 		},
 		ErrMalformed: {
 			"", ".", "N", "NN.", "(N.", "N.N", "N..", "\x80\x02N.N", "\x80\x01N.", "\x80\x06N.", "N\x80\x02.", "\x80", "\x80\x02", "\x80\x02\x80\x02N.",
 			// lengths
-			"\x95\x04\x00\x00\x00\x00\x00\x00\x00N.", "\x95\xff\xff\xff\xff\xff\xff\xff\xffN.", "X\xff\xff\xff\x7fabc.", "X\xff\xff\xff\xffabc.", "X\x05\x00\x00\x00abc.",
-			"X\x00\x00.", "\x8c\x05abc.", "\x8d\xff\xff\xff\xff\xff\xff\xff\xffabc.", "\x8d\xff\xff\xff\xff\xff\xff\xff\x7fabc.", "B\xff\xff\xff\x7f.", "C\xff.",
-			"\x8e\x00\x00\x00\x00\x01\x00\x00\x00.", "\x96\xff\xff\xff\xff\xff\xff\xff\xff.", "T\xff\xff\xff\xff.", "U\x02a", "\x8b\xff\xff\xff\xff.", "\x8a\x02a", "K", "M\x00", "J...", "G1234567",
+			"\x95\x04\x00\x00\x00\x00\x00\x00\x00N.", "\x95\xff\xff\xff\xff\xff\xff\xff\xffN.", "X\xff\xff\xff\x7fabc.", "X\xff\xff\xff\xffabc.",
+			"X\x05\x00\x00\x00abc.",
+			"X\x00\x00.", "\x8c\x05abc.", "\x8d\xff\xff\xff\xff\xff\xff\xff\xffabc.", "\x8d\xff\xff\xff\xff\xff\xff\xff\x7fabc.", "B\xff\xff\xff\x7f.",
+			"C\xff.",
+			"\x8e\x00\x00\x00\x00\x01\x00\x00\x00.", "\x96\xff\xff\xff\xff\xff\xff\xff\xff.", "T\xff\xff\xff\xff.", "U\x02a", "\x8b\xff\xff\xff\xff.",
+			"\x8a\x02a", "K", "M\x00", "J...", "G1234567",
 			"I1.", "V1.", "p1", "q", "r\x00\x00\x00", "h", "j\x00",
 			// numbers
-			"I\n.", "I-\n.", "I1L\n.", "I007\n.", "I 1\n.", "I1_0\n.", "I0x1\n.", "I-0\n.", "I02\n.", "L00\n.", "LL\n.", "L1LL\n.", "F\n.", "F1_0\n.", "F0x1p4\n.", "Finfinity\n.", "FNaN\n.",
+			"I\n.", "I-\n.", "I1L\n.", "I007\n.", "I 1\n.", "I1_0\n.", "I0x1\n.", "I-0\n.", "I02\n.", "L00\n.", "LL\n.", "L1LL\n.", "F\n.", "F1_0\n.",
+			"F0x1p4\n.", "Finfinity\n.", "FNaN\n.",
 			"F" + strings.Repeat("1", 65) + "\n.",
 			// strings
-			"X\x02\x00\x00\x00\xff\xfe.", "\x8c\x01\x80.", "\x8c\x02\xed\xa0.", "\x8c\x03\xed\xa0a.", "\x8c\x03\xed\xc0\x80.", "\x8c\x04\xf4\x90\x80\x80.", "\x8c\x04\xff\xed\xa0\x80.", "V\\u12\n.",
-			"V\\uzzzz\n.", "V\\U00110000\n.", "V\\u+123\n.", "S\n.", "S'\n.", "Sa\n.", "S'a\n.", "S'a\"\n.", "S'a'b'\n.", "S'\\'\n.", "S'\\q'\n.", "S'\\x1'\n.", "S'\\xzz'\n.",
+			"X\x02\x00\x00\x00\xff\xfe.", "\x8c\x01\x80.", "\x8c\x02\xed\xa0.", "\x8c\x03\xed\xa0a.", "\x8c\x03\xed\xc0\x80.",
+			"\x8c\x04\xf4\x90\x80\x80.", "\x8c\x04\xff\xed\xa0\x80.", "V\\u12\n.",
+			"V\\uzzzz\n.", "V\\U00110000\n.", "V\\u+123\n.", "S\n.", "S'\n.", "Sa\n.", "S'a\n.", "S'a\"\n.", "S'a'b'\n.", "S'\\'\n.", "S'\\q'\n.",
+			"S'\\x1'\n.", "S'\\xzz'\n.",
 			// stack
-			"0.", "(0.", "a.", "]a.", "(Na.", "]((Na.", "e.", "Ne.", "(e.", "l.", "t.", "d.", "(Nd.", "Nu.", "(NNu.", "s.", "}Ns.", "N\x86.", "(N\x86t.", "NN\x87.", "]}Na.",
+			"0.", "(0.", "a.", "]a.", "(Na.", "]((Na.", "e.", "Ne.", "(e.", "l.", "t.", "d.", "(Nd.", "Nu.", "(NNu.", "s.", "}Ns.", "N\x86.",
+			"(N\x86t.", "NN\x87.", "]}Na.",
 			"}Na.", "})(Ne.", "]NNs.", "](NNu.", ")Na.", "NNa.", "}NNe", "}(Nu.", "}]Ns.", "})Ns.", "}}Ns.", "(]Nd.", "}(N]]Nu.",
 			// memo
-			"h\x05.", "\x80\x02h\x05.", "g0\n.", "j\xff\xff\xff\xff.", "q\x00.", "\x94.", "p0\n.", "(q\x00.", "Np-1\n.", "Np\n.", "Npx\n.", "Np4294967296\n.", "Np99999999999\n.", "N\x940h\x01.", "NqEh\x00.",
+			"h\x05.", "\x80\x02h\x05.", "g0\n.", "j\xff\xff\xff\xff.", "q\x00.", "\x94.", "p0\n.", "(q\x00.", "Np-1\n.", "Np\n.", "Npx\n.",
+			"Np4294967296\n.", "Np99999999999\n.", "N\x940h\x01.", "NqEh\x00.",
 			// cycles
 			"]q\x00h\x00a.", "]q\x00(h\x00t\x85a.", "}q\x00Nh\x00s.", "]q\x00]q\x01h\x00ah\x01a.",
 		},
 		ErrTooLarge: {
-			laughs + ".", strings.Repeat("(", 65) + strings.Repeat("l", 65) + ".", ")" + strings.Repeat("\x85", 64) + ".", strings.Repeat("]", 100) + strings.Repeat("a", 99) + ".",
+			laughs + ".", strings.Repeat("(", 65) + strings.Repeat("l", 65) + ".",
+			")" + strings.Repeat("\x85", 64) + ".", strings.Repeat("]", 100) + strings.Repeat("a", 99) + ".",
 			"\x8b\x00\x01\x00\x00" + strings.Repeat("a", 256) + ".", "L" + strings.Repeat("9", 4301) + "L\n.", "I-" + strings.Repeat("9", 4301) + "\n.",
 			"(" + strings.Repeat("N", maxNodes) + "l.",
 		},
