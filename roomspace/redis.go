@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +68,39 @@ func (r *Redis) Delete(ctx context.Context, space string) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	return redisError("delete secret", r.client.Del(ctx, redisPrefix+space).Err())
+}
+
+// scanCount is how many keys Redis looks at before it does something else.
+const scanCount = 1000
+
+// Spaces returns the spaces that have a key and whose names begin so, sorted. Keys are written by anybody: a name may be one that
+// [ValidSpace] refuses. It looks through all keys of the server, bit by bit, so that Redis keeps nobody waiting; each bit may take as long as
+// other calls.
+func (r *Redis) Spaces(ctx context.Context, begin string) ([]string, error) {
+	found := make(map[string]bool) // a key may come twice
+	pattern := globEscaper.Replace(redisPrefix+begin) + "*"
+	for cursor := uint64(0); ; {
+		keys, next, err := r.scan(ctx, cursor, pattern)
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range keys {
+			found[strings.TrimPrefix(key, redisPrefix)] = true
+		}
+		if cursor = next; cursor == 0 {
+			return slices.Sorted(maps.Keys(found)), nil
+		}
+	}
+}
+
+// globEscaper escapes what means something in the patterns of Redis.
+var globEscaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
+
+func (r *Redis) scan(ctx context.Context, cursor uint64, pattern string) (keys []string, next uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	keys, next, err = r.client.Scan(ctx, cursor, pattern, scanCount).Result()
+	return keys, next, redisError("list secrets", err)
 }
 
 // Ping implements Pinger.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -108,6 +109,27 @@ func TestRedis(t *testing.T) {
 	wantError(t, a.Check(ctx, "hash", "S3", time.Now()), nil)
 	if log.String() != "" {
 		t.Errorf("log:\n%s", log.String())
+	}
+}
+
+// TestRedisSpaces: what begins so and nothing else, whatever stands beside it, in one piece of a scan or many.
+func TestRedisSpaces(t *testing.T) {
+	_, client := startRedis(t)
+	store := NewRedis(client, 0)
+	for _, key := range []string{"ws-emit::secret::a", "ws-emit::secret::ab", "ws-emit::secret::a*b", "ws-emit::secret::b", "ws-emit::secret::", "ws-emit::secret::\xff", "ws-emit::other", "x"} {
+		if err := client.Set(t.Context(), key, "S", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 * scanCount {
+		if err := client.Set(t.Context(), fmt.Sprint("filler", i), "S", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for begin, want := range map[string][]string{"": {"", "a", "a*b", "ab", "b", "\xff"}, "a": {"a", "a*b", "ab"}, "a*": {"a*b"}, "c": nil, "[a]": nil} {
+		if got, err := store.Spaces(t.Context(), begin); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %q, %v, want %q", begin, got, err, want)
+		}
 	}
 }
 

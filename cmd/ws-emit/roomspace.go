@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -20,12 +18,6 @@ import (
 	"github.com/ws-emit/ws-emit/server"
 )
 
-// secretKey begins the Redis key of each room-space's secret, see roomspace.Redis.
-const secretKey = "ws-emit::secret::"
-
-// scanCount is how many keys Redis looks at before it does something else.
-const scanCount = 1000
-
 func newRoomspaceCommand(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "roomspace set|get|delete|list",
@@ -35,7 +27,7 @@ func newRoomspaceCommand(environ []string) *cobra.Command {
   ws-emit roomspace get orders
   ws-emit roomspace list --redis redis://localhost`,
 		Long: `The secret of the room-space "orders", whose rooms are "orders::42" and so on, is the Redis string
-` + secretKey + `orders. A new one holds from the next join on; who is in a room stays there.
+ws-emit::secret::orders. A new one holds from the next join on; who is in a room stays there.
 Room-spaces of --roomspace are not in Redis, and win over those that are.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return arguments(1, 0)(cmd, args) },
 	}
@@ -171,12 +163,12 @@ func openSecrets(cmd *cobra.Command, environ []string) (*redis.Client, error) {
 
 // listSpaces prints the names that begin so, sorted, on a line each.
 func listSpaces(ctx context.Context, cmd *cobra.Command, client *redis.Client, begin string, show bool) error {
-	names, err := scanSpaces(ctx, client, begin)
+	store := roomspace.NewRedis(client, 0)
+	names, err := store.Spaces(ctx, begin)
 	if err != nil {
 		return err
 	}
 	var out bytes.Buffer
-	store := roomspace.NewRedis(client, 0)
 	for _, name := range names {
 		if err := roomspace.ValidSpace(name); err != nil {
 			fmt.Fprintf(cmd.ErrOrStderr(), "ws-emit: no room is in %q: %v\n", name, withoutPackage(err))
@@ -195,26 +187,6 @@ func listSpaces(ctx context.Context, cmd *cobra.Command, client *redis.Client, b
 	_, err = cmd.OutOrStdout().Write(out.Bytes())
 	return err
 }
-
-// scanSpaces asks Redis bit by bit, so that it does not keep others waiting as KEYS does.
-func scanSpaces(ctx context.Context, client *redis.Client, begin string) ([]string, error) {
-	found := make(map[string]bool) // a key may come twice
-	for cursor := uint64(0); ; {
-		keys, next, err := client.Scan(ctx, cursor, escapeGlob(secretKey+begin)+"*", scanCount).Result()
-		if err != nil {
-			return nil, fmt.Errorf("list keys: %w", err)
-		}
-		for _, key := range keys {
-			found[strings.TrimPrefix(key, secretKey)] = true
-		}
-		if cursor = next; cursor == 0 {
-			return slices.Sorted(maps.Keys(found)), nil
-		}
-	}
-}
-
-// escapeGlob makes a pattern that only text itself matches.
-var escapeGlob = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace
 
 // oneWord returns text as it is, or quoted where it would break the lines and columns of a list.
 func oneWord(text string) string {
