@@ -84,7 +84,7 @@ var scripts = []script{
 		{"redis-emitter-5-json", []feature{binary}, nil, allControls},
 		{"redis-emitter-4", nil, nil, allControls},
 		{"redis-adapter-8", nil, nil, allControls},
-		{"socket.io-emitter-3", []feature{exceptSID, exceptRoom}, nil, nil},
+		{"socket.io-emitter-3", ofOldNode, nil, nil},
 		{"socket.io-emitter-2", ofOldNode, nil, nil},
 		// Its bytes are in a format that was never made a standard.
 		{"socket.io-emitter-1", ofOldNode, map[string][]any{"bytes": nil, "empty bytes": nil, "large bytes": nil, "nested bytes": nil}, nil},
