@@ -75,7 +75,7 @@ func (r *Reader) decode(batch []emitter.Message, it item) (out []emitter.Message
 	}
 	switch reason {
 	case "":
-	case DropAck, DropRequest, DropDuplicate:
+	case DropAck, DropRequest, DropForeign, DropDuplicate:
 		r.cfg.OnDrop(reason)
 	default:
 		r.drops.drop(reason, it.channel.name, len(it.payload))

@@ -31,6 +31,8 @@ const (
 	DropAck DropReason = "ack"
 	// DropRequest: what the Nodes of a cluster ask each other for answers, in which a Reader takes no part. Like DropAck it is not logged.
 	DropRequest DropReason = "request"
+	// DropForeign: about a socket of another server. It is not logged either.
+	DropForeign DropReason = "foreign"
 	// DropDuplicate: the same message has come on the channel of another of its rooms. It is not logged either.
 	DropDuplicate DropReason = "duplicate"
 )
@@ -44,6 +46,10 @@ const (
 	GapSilent     GapReason = "silent"     // the peer neither sent anything nor answered a PING, the connection was given up
 	GapOverflow   GapReason = "overflow"   // the queue was full
 )
+
+// isSID reports whether a name can be the sid of a socket here. No client can join a room with such a name, so what is meant for one socket is
+// not for whoever has joined a room that is called like it.
+func isSID(name string) bool { return strings.HasPrefix(name, "~") }
 
 // validateReason maps an error of [emitter.Message.Validate], or of the decoders of package emitter, to a reason.
 func validateReason(err error) DropReason {

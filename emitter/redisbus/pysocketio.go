@@ -202,8 +202,11 @@ func readData(p pythonSource, m *emitter.Message) (reason DropReason) {
 // readSID reads which socket is meant. None is nobody, and never everybody.
 func readSID(p pythonSource, m *emitter.Message) DropReason {
 	sid, _ := p.chars(memberSID)
-	if len(sid) == 0 {
+	switch {
+	case len(sid) == 0:
 		return DropRoom
+	case !isSID(string(sid)):
+		return DropForeign
 	}
 	m.Rooms = []string{string(sid)}
 	return ""

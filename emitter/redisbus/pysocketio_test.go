@@ -63,7 +63,7 @@ func TestDecodePythonMethodDrops(t *testing.T) {
 	for want, payloads := range map[DropReason][]string{
 		DropRoom: {
 			method("disconnect", `"room": "r"`), method("disconnect", `"sid": null`), method("disconnect", `"sid": ""`), method("disconnect", `"sid": 1`),
-			method("disconnect", `"sid": ["~s"]`), method("disconnect", `"sid": "`+long+`"`), method("enter_room", `"sid": "~s"`),
+			method("disconnect", `"sid": ["~s"]`), method("disconnect", `"sid": "~`+long+`"`), method("enter_room", `"sid": "~s"`),
 			method("enter_room", `"sid": "", "room": "r"`), method("enter_room", `"room": "r"`), method("enter_room", `"sid": null, "room": "r"`),
 			method("enter_room", `"sid": "~s", "room": ""`), method("enter_room", `"sid": "~s", "room": null`),
 			method("enter_room", `"sid": "~s", "room": ["r"]`), method("enter_room", `"sid": "~s", "room": "~t"`),
@@ -71,6 +71,10 @@ func TestDecodePythonMethodDrops(t *testing.T) {
 			method("leave_room", `"sid": "~s"`), method("leave_room", `"room": "r"`), method("close_room", `"sid": "~s"`),
 			method("close_room", `"room": ""`), method("close_room", `"room": null`), method("close_room", `"room": []`),
 			method("close_room", `"room": ["r"]`), method("close_room", `"room": ["r", "s"]`), method("close_room", `"room": 1.5`),
+		},
+		// Anybody may have joined a room that is called like a socket of another server.
+		DropForeign: {
+			method("disconnect", `"sid": "s"`), method("enter_room", `"sid": "s", "room": "r"`), method("leave_room", `"sid": "s", "room": "r"`),
 		},
 		DropNamespace: {
 			method("disconnect", `"sid": "~s", "namespace": 1`), method("disconnect", `"sid": "~s", "namespace": "n"`),

@@ -139,8 +139,13 @@ func (q *nodeRequest) read(m *emitter.Message) DropReason {
 		}
 	case 0, 'n':
 		sid, ok := q.text(q.sid)
-		if !ok {
+		switch {
+		case !ok:
 			return DropMalformed
+		case sid == "":
+			return DropRoom
+		case !isSID(sid):
+			return DropForeign
 		}
 		m.Rooms, change = []string{sid}, q.room
 	default:

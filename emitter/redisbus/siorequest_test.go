@@ -68,15 +68,17 @@ func TestDecodeNodeRequestDrops(t *testing.T) {
 			// of the sharded adapter
 			`{"type": 4, "data": {"opts": {"rooms": ["a"], "except": [], "flags": {}}, "rooms": ["b"]}, "uid": "u", "nsp": "/"}`,
 		},
+		// Anybody may have joined a room that is called like a socket of another server.
+		DropForeign: {`{"type": 2, "sid": "s", "room": "c"}`, `{"type": 3, "sid": "s", "room": "c"}`, `{"type": 4, "sid": "s"}`},
 		DropMethod: {`{"type": 8, "requestId": "r", "clientCount": 1}`, `{"type": 9, "opts": {}}`, `{"type": -4, "opts": {}}`, `{"type": 44, "opts": {}}`},
 		DropRoom: {
 			`{"type": 4, "opts": {"rooms": 1}}`, `{"type": 4, "opts": {"rooms": true}}`, `{"type": 4, "opts": {"rooms": [null]}}`,
 			`{"type": 4, "opts": {"rooms": [""]}}`, `{"type": 4, "opts": {"rooms": {"a": "b"}}}`, `{"type": 4, "opts": {"except": 1}}`,
-			`{"type": 4, "opts": {"rooms": ["` + strings.Repeat("x", 256) + `"]}}`, `{"type": 4, "sid": ""}`, `{"type": 4, "sid": "` + strings.Repeat("x", 256) + `"}`,
+			`{"type": 4, "opts": {"rooms": ["` + strings.Repeat("x", 256) + `"]}}`, `{"type": 4, "sid": ""}`, `{"type": 4, "sid": "~` + strings.Repeat("x", 256) + `"}`,
 			`{"type": 2, "opts": {}}`, `{"type": 2, "opts": {}, "rooms": []}`, `{"type": 2, "opts": {}, "rooms": ""}`, `{"type": 2, "opts": {}, "rooms": [""]}`,
 			`{"type": 2, "opts": {}, "rooms": null}`, `{"type": 2, "opts": {}, "rooms": [[]]}`, `{"type": 3, "opts": {}, "rooms": true}`,
 			`{"type": 2, "opts": {}, "rooms": ["~sid"]}`, // is another socket
-			`{"type": 2, "sid": "s"}`, `{"type": 2, "sid": "s", "rooms": ["a"]}`,
+			`{"type": 2, "sid": "~s"}`, `{"type": 2, "sid": "~s", "rooms": ["a"]}`,
 		},
 	})
 	for payload, want := range map[string]DropReason{
