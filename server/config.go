@@ -259,7 +259,7 @@ func (c *Config) checkOrigins() error {
 }
 
 func (c *Config) checkRedis() error {
-	if _, err := redisbus.New(redisbus.Config{Options: &redis.Options{}, Channels: c.RedisChannels}); err != nil {
+	if _, err := redisbus.New(redisbus.Config{Options: &redis.Options{}, Channels: c.RedisChannels, Namespaces: c.Namespaces}); err != nil {
 		return fmt.Errorf("redis-channels: %w", err)
 	}
 	for _, m := range c.RedisMethods {

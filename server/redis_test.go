@@ -125,6 +125,48 @@ func TestRedisPublish(t *testing.T) {
 	}
 }
 
+// TestRedisNamespaces: publishers reach the sockets of each namespace, and what is for one that is not there is dropped.
+func TestRedisNamespaces(t *testing.T) {
+	r := startRedis(t)
+	registry := prometheus.NewRegistry()
+	n := start(t, server.Config{Redis: r.url(), Registerer: registry, Namespaces: []string{"/", "/chat"}})
+	n.ready(t)
+	c := n.client(t, sioclient.Config{Namespace: "/chat"})
+	for channel, payload := range map[string]string{
+		"socket.io#/chat#": `["emitter",{"type":2,"data":["e"],"nsp":"/chat"},{"rooms":[],"except":[],"flags":{}}]`,
+		"socketio":         `{"method":"emit","event":"e","data":[],"namespace":"/chat"}`,
+		"ws-emit":          `{"event":"e","namespace":"/chat"}`,
+	} {
+		r.publish(channel, payload)
+		next(t, c, "e", `[]`)
+	}
+	r.publish("ws-emit", `{"event":"e","namespace":"/none"}`)
+	r.publish("ws-emit", `{"event":"last","namespace":"/chat"}`)
+	next(t, c, "last", `[]`)
+	if now := metrics(t, registry); now[`wsemit_source_drops_total{reason="namespace",source="redis"}`] != 1 {
+		t.Errorf("counted %v", now)
+	}
+}
+
+// TestRedisSocketOfAnotherServer: a client that calls a room like a socket of another server does not get what that socket is given.
+func TestRedisSocketOfAnotherServer(t *testing.T) {
+	const sid = "PySid0123456789abcde"
+	r := startRedis(t)
+	n := start(t, server.Config{Redis: r.url()})
+	n.ready(t)
+	c := n.client(t, sioclient.Config{})
+	join(t, c, sid, "")
+	for channel, payload := range map[string]string{
+		"flask-socketio":       `{"method":"enter_room","sid":"` + sid + `","room":"orders::42","namespace":"/"}`,
+		"socketio":             `{"method":"disconnect","sid":"` + sid + `","namespace":"/"}`,
+		"socket.io-request#/#": `{"type":2,"sid":"` + sid + `","room":"orders::42"}`,
+	} {
+		r.publish(channel, payload)
+		r.publish("ws-emit", `[{"event":"secret","room":"orders::42"},{"event":"end"}]`)
+		next(t, c, "end", `[]`)
+	}
+}
+
 // Redis stops for a while, without closing a connection: no client is dropped, public joins and emits by HTTP go on, fixed secrets too, and joins to other
 // spaces answer that they are unavailable. Then it goes on, and so does everything. It stops for 8 s, which is many times all timeouts here; with
 // WS_EMIT_TEST_LONG in the environment for 60 s with the timeouts of production.

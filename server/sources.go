@@ -59,6 +59,7 @@ func (s *Server) newReader(options *redis.Options, onUp func()) (*redisbus.Reade
 	return redisbus.New(redisbus.Config{
 		Options:      options,
 		Channels:     s.cfg.RedisChannels,
+		Namespaces:   s.cfg.Namespaces,
 		Methods:      s.cfg.RedisMethods,
 		RejectPickle: s.cfg.Pickle == Off,
 		Limits:       s.limits(),

@@ -23,8 +23,8 @@ type Config struct {
 	// Channels are what to subscribe to. Default [DefaultChannels]. A channel may be there once, and not among those that a Channel with
 	// DialectNode stands for as well.
 	Channels []Channel
-	// Namespaces are those whose messages are listened to with DialectNode, where each has channels of its own. Default "/". The other
-	// dialects name the namespace in the message.
+	// Namespaces are those that messages may be for; others are dropped with DropNamespace. With DialectNode each has channels of its own, and
+	// only these are listened to. Default "/".
 	Namespaces []string
 	// Limits bound each message, and each list on a channel of plain JSON.
 	Limits emitter.Limits

@@ -70,8 +70,10 @@ func (r *Reader) decode(batch []emitter.Message, it item) (out []emitter.Message
 		}
 	}()
 	out, reason := it.channel.decode(batch, published{it.name, []byte(it.payload)}, &r.rules)
-	if slices.ContainsFunc(out[len(batch):], func(m emitter.Message) bool { return !slices.Contains(r.cfg.Methods, m.Method) }) {
-		out, reason = batch, DropMethod
+	for i := len(batch); i < len(out); i++ {
+		if refusal := r.refuse(&out[i]); refusal != "" {
+			out, reason = batch, refusal
+		}
 	}
 	switch reason {
 	case "":
@@ -84,6 +86,17 @@ func (r *Reader) decode(batch []emitter.Message, it item) (out []emitter.Message
 		r.cfg.OnDecoded(Decoded{it.name, it.channel.dialect, it.payload, out[len(batch):], reason})
 	}
 	return out
+}
+
+// refuse says why a good message is none for this reader, or "".
+func (r *Reader) refuse(m *emitter.Message) DropReason {
+	switch {
+	case !slices.Contains(r.cfg.Methods, m.Method):
+		return DropMethod
+	case !slices.Contains(r.cfg.Namespaces, m.Namespace):
+		return DropNamespace
+	}
+	return ""
 }
 
 // release ends the charge for items that the sink has.

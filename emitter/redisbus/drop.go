@@ -19,7 +19,7 @@ const (
 	DropEncoding  DropReason = "encoding"  // not valid UTF-8, or half of a surrogate pair in a name
 	DropPickle    DropReason = "pickle"    // a Python pickle where none is taken, or one that is not plain data
 	DropMethod    DropReason = "method"    // a method, request or packet that is not known or not allowed
-	DropNamespace DropReason = "namespace" // missing or no namespace, or not that of the channel
+	DropNamespace DropReason = "namespace" // missing or no namespace, not that of the channel, or not one of the Reader
 	DropRoom      DropReason = "room"      // names no room, or not that of the channel, or what should name rooms is of a wrong type
 	DropEvent     DropReason = "event"     // missing, not a string, too long or a reserved name
 	DropBinary    DropReason = "binary"    // attachments and placeholders that do not fit each other, or too many attachments

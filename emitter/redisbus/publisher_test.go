@@ -66,7 +66,7 @@ func TestPublisherReachesReader(t *testing.T) {
 		}
 		return emitter.Receipt{Accepted: len(batch)}, nil
 	})
-	h := run(t, Config{Options: server.options()}, sink)
+	h := run(t, Config{Options: server.options(), Namespaces: []string{"/", "/n"}}, sink)
 	h.awaitUp()
 	p := newPublisher(t, PublisherConfig{Options: server.options()})
 

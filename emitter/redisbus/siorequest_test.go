@@ -70,7 +70,7 @@ func TestDecodeNodeRequestDrops(t *testing.T) {
 		},
 		// Anybody may have joined a room that is called like a socket of another server.
 		DropForeign: {`{"type": 2, "sid": "s", "room": "c"}`, `{"type": 3, "sid": "s", "room": "c"}`, `{"type": 4, "sid": "s"}`},
-		DropMethod: {`{"type": 8, "requestId": "r", "clientCount": 1}`, `{"type": 9, "opts": {}}`, `{"type": -4, "opts": {}}`, `{"type": 44, "opts": {}}`},
+		DropMethod:  {`{"type": 8, "requestId": "r", "clientCount": 1}`, `{"type": 9, "opts": {}}`, `{"type": -4, "opts": {}}`, `{"type": 44, "opts": {}}`},
 		DropRoom: {
 			`{"type": 4, "opts": {"rooms": 1}}`, `{"type": 4, "opts": {"rooms": true}}`, `{"type": 4, "opts": {"rooms": [null]}}`,
 			`{"type": 4, "opts": {"rooms": [""]}}`, `{"type": 4, "opts": {"rooms": {"a": "b"}}}`, `{"type": 4, "opts": {"except": 1}}`,

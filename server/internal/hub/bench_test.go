@@ -217,3 +217,41 @@ func diverseMessages(count int) []hub.Message {
 	}
 	return messages
 }
+
+// Members enter rooms because a backend says so, are told to again, and leave: at most what an emit to each of the rooms costs, and a step for
+// each member and room.
+func BenchmarkEnterLeave(b *testing.B) {
+	for _, size := range []struct{ members, rooms int }{{1, 1}, {10_000, 1}, {10_000, 100}} {
+		b.Run(fmt.Sprintf("members=%d/rooms=%d", size.members, size.rooms), func(b *testing.B) {
+			n := start(b, hub.Config{})
+			n.crowd(size.members, null{})
+			enter := hub.Message{Namespace: "/", Action: hub.ActionEnter}
+			for i := range size.rooms {
+				enter.Change = append(enter.Change, fmt.Sprint("room ", i))
+			}
+			leave := enter
+			leave.Action = hub.ActionLeave
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, msg := range []hub.Message{enter, enter, leave} {
+					n.send(msg)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size.members*size.rooms), "ns/membership")
+		})
+	}
+}
+
+// One member enters and leaves a room that many others are in, as does each client of a large chat.
+func BenchmarkEnterLeaveOne(b *testing.B) {
+	n := start(b, hub.Config{})
+	n.crowd(10_000, null{}, "x")
+	n.NewMember(null{}, "/", "~one", 0).Connect(nil)
+	enter := hub.Message{Rooms: []string{"~one"}, Action: hub.ActionEnter, Change: []string{"x"}}
+	leave := enter
+	leave.Action = hub.ActionLeave
+	b.ReportAllocs()
+	for b.Loop() {
+		n.send(enter, leave)
+	}
+}
