@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"io"
 	"io/fs"
 	"net"
@@ -254,4 +255,26 @@ func (n *node) download(t *testing.T, method, path string, header http.Header) (
 		t.Fatal(err)
 	}
 	return res, data
+}
+
+// TestListen: an address of IPv4 is one of IPv4 only.
+func TestListen(t *testing.T) {
+	for address, want := range map[string]string{"0.0.0.0:0": "0.0.0.0", "127.0.0.1:0": "127.0.0.1"} {
+		s, err := server.New(server.Config{Address: address, Redis: server.NoRedis})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop() // Run listens, and then stops
+		if err := s.Listen(); err != nil {
+			t.Errorf("%s: %v", address, err)
+			continue
+		}
+		if got, _, _ := net.SplitHostPort(s.Addr().String()); got != want {
+			t.Errorf("%s: listens on %s, want %s", address, got, want)
+		}
+		if err := s.Run(ctx); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -117,12 +118,20 @@ func (s *Server) build() (err error) {
 
 // Listen begins to listen on Config.Address, so that Addr is known and clients wait instead of being refused. Run does it if nobody has.
 func (s *Server) Listen() error {
-	ln, err := net.Listen("tcp", s.cfg.Address)
+	ln, err := net.Listen(networkOf(s.cfg.Address), s.cfg.Address)
 	if err != nil {
 		return fmt.Errorf("server: %w", err)
 	}
 	s.listener = ln
 	return nil
+}
+
+// networkOf is the network of an address. Package net takes 0.0.0.0 for all addresses, also those of IPv6, which a firewall may know nothing of.
+func networkOf(address string) string {
+	if host, err := netip.ParseAddrPort(address); err == nil && host.Addr().Is4() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 // Addr is the address that Listen has found.
