@@ -34,7 +34,7 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	for _, row := range []string{
-		"-a, --address HOST:PORT where to listen; :PORT is every address, port 0 any free port (default 0.0.0.0:8899) [ADDRESS]",
+		"-a, --address HOST:PORT where to listen; 0.0.0.0 is every address of IPv4, and no host of IPv6 too; port 0 is any free port (default 0.0.0.0:8899) [ADDRESS]",
 		"(default 1MiB)", "(default 1MB)", "(default 25s)", "(default polling websocket)", "(default 1000)",
 	} {
 		if !strings.Contains(joined, row) {

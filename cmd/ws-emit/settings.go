@@ -77,7 +77,7 @@ const (
 // groups is the table of all settings, in the order of the help text.
 var groups = []group{
 	{"Listening", []setting{
-		{name: "address", short: "a", old: "ADDRESS", takes: "HOST:PORT", usage: "where to listen; :PORT is every address, port 0 any free port",
+		{name: "address", short: "a", old: "ADDRESS", takes: "HOST:PORT", usage: "where to listen; 0.0.0.0 is every address of IPv4, and no host of IPv6 too; port 0 is any free port",
 			value: func(o *options) value { return textValue{&o.server.Address} }},
 		{name: "path", takes: "/NAME/", usage: "path of the Socket.IO endpoint; clients have to be told of another one",
 			value: func(o *options) value { return textValue{&o.server.Path} }},
