@@ -71,9 +71,15 @@ func (m *Message) Size() int64 {
 // white space (in a new slice; what Args pointed to is not changed). The error is an [*InputError] with Index -1; it matches
 // [ErrTooLarge] when the message is over l.MaxBytes. Arguments are not decoded.
 func (m *Message) Validate(l Limits) error {
-	if err := m.compactArgs(); err != nil {
+	if err := m.checkArgs(); err != nil {
 		return err
 	}
+	return m.ValidateParsed(l)
+}
+
+// ValidateParsed is Validate for who has parsed or written the arguments, and so knows that they are valid JSON and valid UTF-8.
+func (m *Message) ValidateParsed(l Limits) error {
+	m.compactArgs()
 	if err := m.validateRest(l.withDefaults()); err != nil {
 		return err
 	}
@@ -140,9 +146,8 @@ func (m *Message) validateMethod(l Limits) *InputError {
 	return checkRooms("change", m.Change, l.MaxRooms)
 }
 
-// compactArgs checks the arguments and removes their white space.
-func (m *Message) compactArgs() error {
-	shared := true
+// checkArgs checks that the arguments are JSON.
+func (m *Message) checkArgs() error {
 	for i, arg := range m.Args {
 		// encoding/json passes over invalid UTF-8, but a browser ends the connection on which it gets any.
 		if !utf8.Valid(arg) {
@@ -151,6 +156,14 @@ func (m *Message) compactArgs() error {
 		if !json.Valid(arg) {
 			return inputError(element("args", i), "is not valid JSON")
 		}
+	}
+	return nil
+}
+
+// compactArgs removes the white space of arguments that are valid JSON.
+func (m *Message) compactArgs() {
+	shared := true
+	for i, arg := range m.Args {
 		start := skipSpace(arg, 0)
 		end, spaced := skipValue(arg, start)
 		if !spaced && start == 0 && end == len(arg) {
@@ -161,7 +174,6 @@ func (m *Message) compactArgs() error {
 		}
 		m.Args[i] = compact(arg)
 	}
-	return nil
 }
 
 // compact returns valid JSON without its white space, in memory of its own.

@@ -97,7 +97,7 @@ func decodePython(dst []emitter.Message, in published, rules *rules) ([]emitter.
 	if reason := readPython(p, &m); reason != "" {
 		return dst, reason
 	}
-	if err := m.Validate(rules.limits); err != nil {
+	if err := m.ValidateParsed(rules.limits); err != nil {
 		reason := validateReason(err)
 		if reason == DropMalformed {
 			// The arguments are valid JSON, it can only be about attachments, or about the room to enter.

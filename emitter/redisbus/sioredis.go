@@ -61,7 +61,7 @@ func (r nodeRoute) decodeBroadcast(dst []emitter.Message, in published, rules *r
 
 // validateNode checks a message whose arguments are valid JSON.
 func validateNode(m *emitter.Message, rules *rules) DropReason {
-	err := m.Validate(rules.limits)
+	err := m.ValidateParsed(rules.limits)
 	if err == nil {
 		return ""
 	}
