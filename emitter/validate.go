@@ -1,7 +1,6 @@
 package emitter
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -178,9 +177,21 @@ func (m *Message) compactArgs() {
 
 // compact returns valid JSON without its white space, in memory of its own.
 func compact(valid []byte) json.RawMessage {
-	buf := bytes.NewBuffer(make([]byte, 0, len(valid)))
-	_ = json.Compact(buf, valid) // fails on invalid JSON only
-	return buf.Bytes()
+	out := make([]byte, 0, len(valid))
+	for i := 0; i < len(valid); {
+		switch c := valid[i]; {
+		case c == '"':
+			end := skipString(valid, i)
+			out = append(out, valid[i:end]...)
+			i = end
+		case isSpace(c):
+			i++
+		default:
+			out = append(out, c)
+			i++
+		}
+	}
+	return out
 }
 
 func checkNamespace(ns string) (reason string) {

@@ -129,6 +129,9 @@ func FuzzValidate(f *testing.F) {
 			return
 		}
 		checkArgs(t, []emitter.Message{m})
+		if want := compact(t, arg); !bytes.Equal(m.Args[0], want) {
+			t.Fatalf("%q became %q, want %q", arg, m.Args[0], want)
+		}
 		if binary {
 			var v any
 			if json.Unmarshal(m.Args[0], &v) == nil && !placeholdersGood(v, 1) {
