@@ -84,7 +84,7 @@ func addSpySettings(flags *pflag.FlagSet) {
 	addFlag(flags, "redis-channels", "`LIST` of channels, as NAME or NAME=DIALECT (default "+channelsValue{&o.RedisChannels}.String()+")")
 	addFlag(flags, "redis-methods", "`LIST` of what may be asked for (default "+methodNames(o.RedisMethods)+")")
 	addFlag(flags, "pickle", "turn the reading of Python pickles `on|off` (default on)")
-	addFlag(flags, "namespaces", "`LIST` of namespaces whose channels of the dialect node are listened to (default /)")
+	addFlag(flags, "namespaces", "`LIST` of namespaces that messages may be for (default /)")
 	addFlag(flags, nameConfig, "configuration `FILE` of the server")
 }
 

@@ -7,7 +7,7 @@ var hints = map[redisbus.DropReason]string{
 	redisbus.DropMalformed: "not what is spoken on this channel, which may need another dialect (--redis-channels NAME=DIALECT)",
 	redisbus.DropEncoding:  "text in it is not valid UTF-8",
 	redisbus.DropMethod:    "it asks for something that is not known, or that --redis-methods does not allow",
-	redisbus.DropNamespace: "its namespace is missing, is none (/ or /NAME), or is not that of the channel",
+	redisbus.DropNamespace: "its namespace is missing, is none (/ or /NAME), is not that of the channel, or not one of --namespaces",
 	redisbus.DropRoom:      "it names no room where one is needed, one that cannot be (empty, over 255 bytes), or another one than the channel",
 	redisbus.DropEvent:     "its event is missing, is no text, is too long, or is a name that Socket.IO keeps for itself (connect, disconnect, ...)",
 	redisbus.DropBinary:    "its binary parts and their places do not fit each other, or are too many",

@@ -115,12 +115,13 @@ const python = `{"method": "emit", "event": "update", "data": ["a", {"b": 1}], "
 
 func TestSpy(t *testing.T) {
 	r := newRedisProcess(t)
-	out, notes, end := spyOn(t, &spy{}, server.Config{Redis: r.url})
+	out, notes, end := spyOn(t, &spy{}, server.Config{Redis: r.url, Namespaces: []string{"/", "/n"}})
 	node := "\x93\xa6emitte\x83\xa4type\x02\xa4data\x92\xa1e\xc4\x02\x00\xff\xa3nsp\xa1/\x82\xa5rooms\x91\xa1a\xa6except\x90"
 	x500 := strings.Repeat("x", 500)
 	for _, tt := range []struct{ channel, payload, want string }{
 		{"ws-emit", `{"event":"update","room":"time","data":{"t": 1}}`, `ws-emit json 48B  emit update to time in /: {"t":1}`},
 		{"ws-emit", `{"event":"a b","namespace":"/n"}`, `ws-emit json 32B  emit "a b" to everybody in /n`},
+		{"ws-emit", `{"event":"a","namespace":"/m"}`, `dropped (namespace): its namespace is missing, is none (/ or /NAME), is not that of the channel, or not one of --namespaces`},
 		{"ws-emit", `{"event":"\u001b[2J","room":["\u009b",""],"data":"\u001b\u009b\u202e"}`, `ws-emit json 70B  dropped (room): `},
 		{"ws-emit", "{\"event\":\"\\u001b[2J\",\"room\":[\"\u009b\",\"a,b\"],\"data\":\"\\u001b\u009b\u202e\"}",
 			`ws-emit json 62B  emit "\x1b[2J" to "\u009b", "a,b" in /: "\u001b\u009b\u202e"`},
