@@ -46,8 +46,6 @@ nobody reads the output any more; 1 when a room is refused, when the server cann
 	// envJoinSecret is not the variable of --secret of the server: that one is for backends, and no listener sends it anywhere.
 	envJoinSecret = envPrefix + "JOIN_SECRET"
 	envRoomspace  = envPrefix + "ROOMSPACE"
-
-	listenURL = "http://localhost:8899"
 )
 
 // listenFlags are what is typed.
@@ -82,7 +80,7 @@ func newListenCommand(environ []string) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.url, "url", "", "`URL` of the server (default "+listenURL+") ["+envURL+"]")
+	flags.StringVar(&f.url, "url", "", "`URL` of the server (default "+defaultURL+") ["+envURL+"]")
 	flags.StringVar(&f.path, "path", "/socket.io/", "`/NAME/` of the Socket.IO endpoint")
 	flags.StringVar(&f.namespace, "namespace", "/", "Socket.IO namespace, such as `/NAME`")
 	flags.StringVar(&f.transport, "transport", "", "the only transport, by its `NAME`: polling or websocket (default both, as browsers have it)")
@@ -126,7 +124,7 @@ func (f *listenFlags) listener(rooms, environ []string) (*listener, time.Duratio
 			return nil, 0, fmt.Errorf("--timeout: %w", err)
 		}
 	}
-	where := cmp.Or(f.url, listenURL)
+	where := cmp.Or(f.url, defaultURL)
 	if other := lookup(environ, envURL); f.url == "" && strings.HasPrefix(other, "http") {
 		where = other // of Redis it may be, too: that is for backends
 	}

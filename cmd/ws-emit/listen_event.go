@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf16"
 
 	"github.com/ws-emit/ws-emit/server/sioclient"
 )
@@ -18,7 +17,7 @@ func writeEvent(w *strings.Builder, e sioclient.Event) {
 	w.WriteString(`{"event":`)
 	w.WriteString(encodeJSON(e.Name))
 	w.WriteString(`,"args":`)
-	w.WriteString(printable(inlineBinary(compactJSON(e.JSON()), e.Attachments)))
+	w.WriteString(printable(string(inlineBinary(compactJSON(e.JSON()), e.Attachments))))
 	w.WriteString("}\n")
 }
 
@@ -48,60 +47,4 @@ func compactJSON(valid []byte) []byte {
 		return []byte("null") // it was not valid
 	}
 	return b.Bytes()
-}
-
-// encodeJSON returns a value as JSON that is safe to print.
-func encodeJSON(v any) string {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic(err) // it holds nothing but text, numbers and valid JSON
-	}
-	return printable(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
-}
-
-// printable escapes what could make a terminal do something or show text in another order: control characters and what else is not
-// printed. In valid JSON such characters stand in strings only, so it means the same afterwards.
-func printable(valid []byte) string {
-	var b strings.Builder
-	b.Grow(len(valid))
-	for _, r := range string(valid) {
-		switch {
-		case strconv.IsPrint(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
-}
-
-// shortNames is how many names a line shows where it does not show all.
-const shortNames = 5
-
-// listed lists names, at most limit of them.
-func listed(names []string, limit int) string {
-	rest := ""
-	if len(names) > limit {
-		rest = fmt.Sprintf(" and %d more", len(names)-limit)
-		names = names[:limit]
-	}
-	words := make([]string, len(names))
-	for i, name := range names {
-		words[i] = word(name)
-	}
-	return strings.Join(words, ", ") + rest
-}
-
-// word is a name, in quotes when it could be taken for something else.
-func word(name string) string {
-	quoted := strconv.Quote(name)
-	if name == "" || quoted != `"`+name+`"` || strings.ContainsAny(name, " ,;()") {
-		return quoted
-	}
-	return name
 }

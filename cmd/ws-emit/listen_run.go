@@ -72,7 +72,7 @@ func (l *listener) run(ctx context.Context, timeout time.Duration) error {
 		case limited.Err() != nil:
 			return l.timedOut(timeout, err)
 		case errors.As(err, new(fatalError)), !l.joined && hopeless(err):
-			return plain(err)
+			return withoutPackage(err)
 		}
 		if joined {
 			delay = retryMin
@@ -89,7 +89,7 @@ func (l *listener) run(ctx context.Context, timeout time.Duration) error {
 func (l *listener) timedOut(timeout time.Duration, err error) error {
 	switch {
 	case !l.joined && err != nil && !errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("not connected within %v: %w", timeout, plain(err))
+		return fmt.Errorf("not connected within %v: %w", timeout, withoutPackage(err))
 	case !l.joined:
 		return fmt.Errorf("not connected within %v", timeout)
 	case l.count > 0:
@@ -193,9 +193,6 @@ func hopeless(err error) bool {
 	return errors.As(err, new(*sioclient.ConnectError)) || errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(tls.RecordHeaderError))
 }
 
-// plain returns an error without the name of the package wherever that stands.
-func plain(err error) error { return errors.New(strings.ReplaceAll(oneLine(err), "sioclient: ", "")) }
-
 // up is called when all rooms are joined.
 func (l *listener) up(c *sioclient.Client) {
 	if l.joined {
@@ -218,7 +215,7 @@ func (l *listener) lost(joined bool, err error) {
 	if joined {
 		err = fmt.Errorf("the connection is lost: %w", err)
 	}
-	l.note("%v; trying again", plain(err))
+	l.note("%s; trying again", oneLine(withoutPackage(err)))
 }
 
 // note writes one line about what has changed.

@@ -204,7 +204,7 @@ func TestListenEnvironment(t *testing.T) {
 	} {
 		tt.flags.path, tt.flags.namespace = "/socket.io/", "/"
 		l, _, err := tt.flags.listener([]string{"a::1"}, append(tt.environ, "WS_EMIT_URL=redis://localhost"))
-		if err != nil || l.secret != tt.secret || l.spaces["a"] != tt.own || l.cfg.URL != listenURL {
+		if err != nil || l.secret != tt.secret || l.spaces["a"] != tt.own || l.cfg.URL != defaultURL {
 			t.Errorf("%q: %+v, %v", tt.environ, l, err)
 		}
 	}

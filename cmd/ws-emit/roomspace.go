@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -171,27 +170,19 @@ func listSpaces(ctx context.Context, cmd *cobra.Command, client *redis.Client, b
 	var out bytes.Buffer
 	for _, name := range names {
 		if err := roomspace.ValidSpace(name); err != nil {
-			fmt.Fprintf(cmd.ErrOrStderr(), "ws-emit: no room is in %q: %v\n", name, withoutPackage(err))
+			fmt.Fprintf(cmd.ErrOrStderr(), "ws-emit: no room is in %q: %s\n", name, oneLine(withoutPackage(err)))
 			continue
 		}
-		out.WriteString(oneWord(name))
+		out.WriteString(field(name))
 		if show {
 			secret, err := store.Secret(ctx, name)
 			if err != nil {
 				return err
 			}
-			out.WriteString("\t" + oneWord(secret))
+			out.WriteString("\t" + field(secret))
 		}
 		out.WriteByte('\n')
 	}
 	_, err = cmd.OutOrStdout().Write(out.Bytes())
 	return err
-}
-
-// oneWord returns text as it is, or quoted where it would break the lines and columns of a list.
-func oneWord(text string) string {
-	if strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
-		return strconv.Quote(text)
-	}
-	return text
 }

@@ -37,9 +37,6 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	return exitFailure
 }
 
-// oneLine returns the text of an error without line breaks, which errors.Join makes.
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
-
 func newRoot(args, environ []string, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "ws-emit [flags]",

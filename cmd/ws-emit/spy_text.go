@@ -79,7 +79,7 @@ func (s *spy) message(m *emitter.Message) string {
 	case emitter.MethodEmit:
 		args := make([]string, len(m.Args))
 		for i, arg := range m.Args {
-			args[i] = printable(inlineBinary(arg, m.Attachments))
+			args[i] = printable(string(inlineBinary(arg, m.Attachments)))
 		}
 		data := ""
 		if len(args) > 0 {

@@ -20,8 +20,8 @@ import (
 const (
 	// envURL is the variable for --url of commands that talk to a server.
 	envURL = envPrefix + "URL"
-	// defaultURL is that of a server with default settings on this machine.
-	defaultURL = "http://localhost:8899/emit"
+	// defaultURL is that of a server with default settings on this machine, whose POST /emit is at emitPath.
+	defaultURL, emitPath = "http://localhost:8899", "/emit"
 )
 
 // targetFlags say where messages go.
@@ -32,7 +32,7 @@ type targetFlags struct {
 
 func (f *targetFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.url, "url", "", "`URL` of the server's POST /emit, or of Redis (default "+defaultURL+") ["+envURL+"]")
+	flags.StringVar(&f.url, "url", "", "`URL` of the server's POST /emit, or of Redis (default "+defaultURL+emitPath+") ["+envURL+"]")
 	addFlag(flags, nameSecret, "the emit `SECRET` of the server; others on this machine can see it here [SECRET]")
 	addFlag(flags, nameSecretFile, "`FILE` that the emit secret stands in")
 	addFlag(flags, nameRedis, "publish to the Redis at `URL`, instead of asking a server")
@@ -106,7 +106,7 @@ func openServer(where, secret string) (*target, error) {
 		return nil, errors.New("there is no emit secret: want one in --secret-file, --secret or SECRET")
 	}
 	if u, err := url.Parse(where); err == nil && strings.Trim(u.Path, "/") == "" {
-		u.Path = "/emit"
+		u.Path = emitPath
 		where = u.String()
 	}
 	client, err := emitter.NewClient(emitter.ClientConfig{URL: where, Secret: secret})

@@ -318,12 +318,3 @@ func (v spacesValue) set(words []string) error {
 }
 
 func (v spacesValue) String() string { return "" }
-
-// withoutPackage takes the name of the package off the text of an error.
-func withoutPackage(err error) error {
-	name, text, found := strings.Cut(err.Error(), ": ")
-	if !found || strings.Contains(name, " ") {
-		return err
-	}
-	return errors.New(text)
-}
