@@ -7,8 +7,8 @@ import (
 
 // Decode runs a pickle. The result refers to b, which must not be changed while it is used.
 func Decode(b []byte) (*Pickle, error) {
-	if len(b) > math.MaxInt32 {
-		return nil, tooLarge("longer than 2 GiB")
+	if len(b) > maxLen {
+		return nil, tooLarge("longer than 1 GiB")
 	}
 	n, err := count(b)
 	if err != nil {
@@ -16,7 +16,7 @@ func Decode(b []byte) (*Pickle, error) {
 	}
 	m := &machine{p: Pickle{b: b}}
 	m.stack, m.marks, m.memo = room(m.stackSpace[:], n.values), room(m.markSpace[:], n.marks), m.memoSpace[:0]
-	m.p.items, m.p.containers = room(m.p.itemSpace[:], n.values), room(m.p.containerSpace[:], n.containers)
+	m.p.items, m.p.containers, m.p.texts = room(m.p.itemSpace[:], n.values), room(m.p.containerSpace[:], n.containers), room([]text(nil), n.texts)
 	if err := m.run(); err != nil {
 		return nil, err
 	}
@@ -27,10 +27,10 @@ func Decode(b []byte) (*Pickle, error) {
 }
 
 // counts is how much a pickle makes at most.
-type counts struct{ values, containers, marks int }
+type counts struct{ values, containers, texts, marks, memos int }
 
-// count goes over the opcodes up to STOP and executes none. That they are known, and their arguments complete, is so before anything is
-// allocated, and everything is allocated only once: a slice that grows by append costs five times what is in it.
+// count goes over the opcodes up to STOP and executes none. That they are known, not too many, and their arguments complete, is so before
+// anything is allocated, and everything is allocated only once: a slice that grows by append costs five times what is in it.
 func count(b []byte) (n counts, err error) {
 	for i := 0; i < len(b); {
 		_, end, err := argumentAt(b, i)
@@ -45,9 +45,17 @@ func count(b []byte) (n counts, err error) {
 		case opEmptyList, opEmptyTuple, opEmptyDict, opList, opTuple, opDict, opTuple1, opTuple2, opTuple3:
 			n.containers++
 			n.values++
-		case opProto, opFrame, opPop, opAppend, opAppends, opSetItem, opSetItems, opPut, opBinPut, opLongBinPut, opMemoize:
+		case opUnicode, opString, opBinString, opShortBinString:
+			n.texts++
+			n.values++
+		case opPut, opBinPut, opLongBinPut, opMemoize:
+			n.memos++
+		case opProto, opFrame, opPop, opAppend, opAppends, opSetItem, opSetItems:
 		default:
 			n.values++
+		}
+		if max(n.values, n.marks, n.memos) > maxNodes {
+			return n, tooLarge("too many values")
 		}
 		i = end
 	}
@@ -152,10 +160,21 @@ func (m *machine) step(op opcode, arg []byte, i, end int) error {
 	case opGet, opBinGet, opLongBinGet:
 		return m.get(arg, op == opGet)
 	}
-	if err := m.p.checkScalar(op, arg); err != nil {
-		return err
+	r := ref(i)
+	switch op {
+	case opUnicode, opString, opBinString, opShortBinString:
+		t, err := m.p.readText(op, arg, end)
+		if err != nil {
+			return err
+		}
+		r = ref(len(m.p.texts)) | textBit
+		m.p.texts = append(m.p.texts, t)
+	default:
+		if err := checkScalar(op, arg); err != nil {
+			return err
+		}
 	}
-	m.push(ref(i))
+	m.push(r)
 	return nil
 }
 

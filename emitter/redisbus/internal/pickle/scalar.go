@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
-	"unicode/utf8"
 )
 
 // Limits of integers. Writing binary as decimal takes time that grows with the square of the length.
@@ -18,8 +17,8 @@ const (
 // maxFloatDigits is more than Python writes of any float.
 const maxFloatDigits = 64
 
-// checkScalar checks the argument of an opcode that makes a scalar.
-func (p *Pickle) checkScalar(op opcode, arg []byte) error {
+// checkScalar checks the argument of an opcode that makes a scalar which is not a text.
+func checkScalar(op opcode, arg []byte) error {
 	switch op {
 	case opInt, opLong:
 		return checkDecimal(decimal(op, arg))
@@ -31,10 +30,6 @@ func (p *Pickle) checkScalar(op opcode, arg []byte) error {
 		if _, ok := parseFloat(arg); !ok {
 			return malformed("a float is no number")
 		}
-	case opUnicode, opString:
-		if _, ok := p.unescape(op, arg); !ok {
-			return malformed("a string is not escaped as it must be")
-		}
 	case opBinUnicode, opShortBinUnicode, opBinUnicode8:
 		if !validText(arg) {
 			return malformed("a string is not UTF-8")
@@ -43,9 +38,9 @@ func (p *Pickle) checkScalar(op opcode, arg []byte) error {
 	return nil
 }
 
-// scalar returns the opcode of a scalar, and its argument. It is [opNone] for the zero Value and of a container.
+// scalar returns the opcode of a scalar, and its argument. It is [opNone] for the zero Value, of a container and of a text.
 func (v Value) scalar() (op opcode, arg []byte) {
-	if v.p == nil || v.r&containerBit != 0 {
+	if v.p == nil || v.r&(containerBit|textBit) != 0 {
 		return opNone, nil
 	}
 	arg, _, _ = argumentAt(v.p.b, int(v.r)) // has been checked
@@ -54,8 +49,11 @@ func (v Value) scalar() (op opcode, arg []byte) {
 
 // Kind returns the type of a value.
 func (v Value) Kind() Kind {
-	if v.r&containerBit != 0 {
+	switch {
+	case v.r&containerBit != 0:
 		return v.p.container(v.r).kind
+	case v.r&textBit != 0:
+		return v.p.texts[v.r&^textBit].kind
 	}
 	switch op, arg := v.scalar(); op {
 	case opNewTrue, opNewFalse:
@@ -69,14 +67,9 @@ func (v Value) Kind() Kind {
 		return Int
 	case opFloat, opBinFloat:
 		return Float
-	case opUnicode, opBinUnicode, opShortBinUnicode, opBinUnicode8:
+	case opBinUnicode, opShortBinUnicode, opBinUnicode8:
 		return Text
 	case opBinBytes, opShortBinBytes, opBinBytes8, opByteArray8:
-		return Bytes
-	case opString, opBinString, opShortBinString:
-		if utf8.Valid(v.Bytes()) {
-			return Text
-		}
 		return Bytes
 	}
 	return None

@@ -2,33 +2,34 @@ package pickle
 
 import (
 	"encoding/hex"
-	"slices"
 	"strconv"
 	"unicode/utf8"
 )
 
-// Text returns text. It is in UTF-8, where half of a surrogate pair, which Python takes for a character, has three bytes that no UTF-8 has
-// (see [Surrogate]). ok is unset for any other kind. The result must not be changed and stands until the next call of a method of any Value.
-func (v Value) Text() (text []byte, ok bool) {
-	switch op, arg := v.scalar(); op {
-	case opBinUnicode, opShortBinUnicode, opBinUnicode8:
-		return arg, true
-	case opUnicode, opString, opBinString, opShortBinString:
-		text = v.Bytes()
-		return text, op == opUnicode || utf8.Valid(text)
-	}
-	return nil, false
+// text is a string whose opcode does not say what it is: it may be escaped, or a str of Python 2, which can be bytes. It is read once: it
+// can stand in the pickle, and be asked for, as often as there are bytes for it.
+type text struct {
+	start, end uint32 // in the payload, or when it was escaped in unescaped
+	escaped    bool
+	kind       Kind // Text or Bytes
 }
 
-// Bytes returns bytes, a bytearray, or text as Text does. The result must not be changed and stands until the next call of a method of any
-// Value.
+// Text returns text. It is in UTF-8, where half of a surrogate pair, which Python takes for a character, has three bytes that no UTF-8 has
+// (see [Surrogate]). ok is unset for any other kind. The result must not be changed.
+func (v Value) Text() (text []byte, ok bool) {
+	if v.Kind() != Text {
+		return nil, false
+	}
+	return v.Bytes(), true
+}
+
+// Bytes returns bytes, a bytearray, or text as Text does. The result must not be changed.
 func (v Value) Bytes() []byte {
-	op, arg := v.scalar()
-	switch op {
-	case opUnicode, opString:
-		text, _ := v.p.unescape(op, arg)
-		return text
-	case opBinUnicode, opShortBinUnicode, opBinUnicode8, opBinBytes, opShortBinBytes, opBinBytes8, opByteArray8, opBinString, opShortBinString:
+	if v.r&containerBit == 0 && v.r&textBit != 0 {
+		return v.p.text(v.p.texts[v.r&^textBit])
+	}
+	switch op, arg := v.scalar(); op {
+	case opBinUnicode, opShortBinUnicode, opBinUnicode8, opBinBytes, opShortBinBytes, opBinBytes8, opByteArray8:
 		return arg
 	}
 	return nil
@@ -56,17 +57,63 @@ func validText(s []byte) bool {
 	return true
 }
 
-// unescape returns the text of the argument of UNICODE or STRING, which stands until the next call.
-func (p *Pickle) unescape(op opcode, arg []byte) (text []byte, ok bool) {
-	if op == opString {
-		return p.unquote(arg)
+var errEscape = malformed("a string is not escaped as it must be")
+
+// readText reads the argument of UNICODE, STRING, BINSTRING or SHORT_BINSTRING, after which end is the next opcode.
+func (p *Pickle) readText(op opcode, arg []byte, end int) (text, error) {
+	line := arguments[op] == argLine
+	if line {
+		end-- // the line feed
 	}
-	return p.rawUnicode(arg)
+	t := text{start: uint32(end - len(arg)), end: uint32(end), kind: Text}
+	if op == opString {
+		if len(arg) < 2 || arg[0] != '\'' && arg[0] != '"' || arg[len(arg)-1] != arg[0] {
+			return t, errEscape
+		}
+		arg = arg[1 : len(arg)-1]
+		t.start, t.end = t.start+1, t.end-1
+	}
+	if line && !isPlain(arg) {
+		if p.unescaped == nil {
+			p.unescaped = make([]byte, 0, 2*(len(p.b)-int(t.start))) // Latin-1 takes two bytes in UTF-8, and nothing takes more
+		}
+		from, ok := len(p.unescaped), false
+		if op == opUnicode {
+			p.unescaped, ok = appendRawUnicode(p.unescaped, arg)
+		} else {
+			p.unescaped, ok = appendUnquoted(p.unescaped, arg, p.b[t.start-1])
+		}
+		if !ok {
+			return t, errEscape
+		}
+		t.start, t.end, t.escaped = uint32(from), uint32(len(p.unescaped)), true
+	}
+	if op != opUnicode && !utf8.Valid(p.text(t)) {
+		t.kind = Bytes
+	}
+	return t, nil
 }
 
-// rawUnicode reads Python's raw-unicode-escape: Latin-1 with \uXXXX and \UXXXXXXXX. A backslash before another one is nothing special.
-func (p *Pickle) rawUnicode(s []byte) (text []byte, ok bool) {
-	text = slices.Grow(p.text[:0], 2*len(s))
+// isPlain reports whether a string that may be escaped stands for itself.
+func isPlain(s []byte) bool {
+	for _, c := range s {
+		if c >= utf8.RuneSelf || c == '\\' || c == '\'' || c == '"' {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Pickle) text(t text) []byte {
+	if t.escaped {
+		return p.unescaped[t.start:t.end:t.end]
+	}
+	return p.b[t.start:t.end:t.end]
+}
+
+// appendRawUnicode appends what is in Python's raw-unicode-escape: Latin-1 with \uXXXX and \UXXXXXXXX. A backslash before another one is
+// nothing special.
+func appendRawUnicode(text, s []byte) (appended []byte, ok bool) {
 	for i := 0; i < len(s); {
 		if s[i] != '\\' || i+1 == len(s) {
 			text = utf8.AppendRune(text, rune(s[i]))
@@ -95,7 +142,6 @@ func (p *Pickle) rawUnicode(s []byte) (text []byte, ok bool) {
 		text = appendCharacter(text, rune(r))
 		i += digits
 	}
-	p.text = text
 	return text, true
 }
 
@@ -107,14 +153,8 @@ func appendCharacter(text []byte, r rune) []byte {
 	return utf8.AppendRune(text, r)
 }
 
-// unquote reads a str of Python 2 as repr() writes it.
-func (p *Pickle) unquote(s []byte) (text []byte, ok bool) {
-	if len(s) < 2 || s[0] != '\'' && s[0] != '"' || s[len(s)-1] != s[0] {
-		return nil, false
-	}
-	quote := s[0]
-	s = s[1 : len(s)-1]
-	text = slices.Grow(p.text[:0], len(s))
+// appendUnquoted appends what is in a str of Python 2 as repr() writes it, between its quotes.
+func appendUnquoted(text, s []byte, quote byte) (appended []byte, ok bool) {
 	for i := 0; i < len(s); i++ {
 		if s[i] == quote {
 			return nil, false
@@ -149,6 +189,5 @@ func (p *Pickle) unquote(s []byte) (text []byte, ok bool) {
 			return nil, false
 		}
 	}
-	p.text = text
 	return text, true
 }

@@ -6,8 +6,10 @@ import (
 
 // Limits of what a pickle may make.
 const (
-	maxDepth = 64      // containers in one another
-	maxNodes = 1 << 20 // values, each as often as it stands somewhere
+	maxDepth = 64 // containers in one another
+	// maxNodes is the number of values, each as often as it stands somewhere. It bounds as well what the machine may do on the way, each by
+	// itself: push values, set marks and remember values.
+	maxNodes = 1 << 20
 )
 
 // Pickle is a decoded pickle. It must not be used concurrently.
@@ -16,18 +18,23 @@ type Pickle struct {
 	root       ref
 	items      []item
 	containers []container
-	// text is where strings are put that do not stand in b as they are.
-	text []byte
+	texts      []text
+	unescaped  []byte // what texts say that do not stand in b as they are
 
 	// What a small pickle needs, in one piece.
 	itemSpace      [40]item
 	containerSpace [8]container
 }
 
-// ref is a value: of a scalar where its opcode stands, of a container its index with containerBit.
+// ref is a value: a container its index with containerBit, a text its index with textBit, and any other scalar the place where its opcode
+// stands.
 type ref uint32
 
-const containerBit ref = 1 << 31
+const (
+	containerBit ref = 1 << 31
+	textBit      ref = 1 << 30
+	maxLen           = int(textBit) // of a pickle, in bytes
+)
 
 // container is a list, a tuple or a dict. Its items are a chain, those of a dict keys and values in turns.
 type container struct {
