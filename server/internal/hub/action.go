@@ -15,13 +15,9 @@ func (s *shard) act(ns *namespace, msg *Message) int {
 	picked := s.pick(ns, msg)
 	switch msg.Action {
 	case ActionEnter:
-		s.enter(picked, msg.Change)
+		s.enterAll(ns, picked, msg.Change)
 	case ActionLeave:
-		for _, name := range msg.Change {
-			for _, m := range picked {
-				s.leave(m, name)
-			}
-		}
+		s.leaveAll(ns, picked, msg.Change)
 	case ActionDisconnect, ActionEnd:
 		for _, m := range picked {
 			s.dismiss(m, msg)
@@ -52,19 +48,83 @@ func (s *shard) pickAll(places []place) {
 	}
 }
 
-// enter puts members into rooms. Where one is in too many already, it is left out.
-func (s *shard) enter(members []*Member, rooms []string) {
-	refused := 0
+// enterAll puts members into rooms. Where one is in too many already, it is left out.
+func (s *shard) enterAll(ns *namespace, members []*Member, rooms []string) {
+	seats, refused := countSeats(members), 0
 	for _, name := range rooms {
+		r, exists := ns.rooms.get(name)
+		if s.stamp++; exists {
+			s.stampThose(members, seats, r)
+		}
 		for _, m := range members {
-			if !s.join(m, name) {
-				refused++
+			if m.stamp == s.stamp {
+				continue // it is in the room
 			}
+			if len(m.seats) > s.hub.maxRooms {
+				refused++
+				continue
+			}
+			if r == nil {
+				r = s.open(ns, name)
+			}
+			r.add(m)
+			seats++
 		}
 	}
 	if refused > 0 {
 		s.hub.metrics.EntersRefused("limit", refused)
 	}
+}
+
+// stampThose stamps those of members that are in a room, and maybe others. It looks through the shorter one of the room's list and all of
+// theirs.
+func (s *shard) stampThose(members []*Member, seats int, r *room) {
+	if len(r.places) <= seats {
+		for i := range r.places {
+			r.places[i].member.stamp = s.stamp
+		}
+		return
+	}
+	for _, m := range members {
+		if r.find(m) >= 0 {
+			m.stamp = s.stamp
+		}
+	}
+}
+
+// leaveAll takes members out of rooms, where they are in them.
+func (s *shard) leaveAll(ns *namespace, members []*Member, rooms []string) {
+	s.stamp++ // those that the message is not for have the one before
+	for _, m := range members {
+		m.stamp = s.stamp
+	}
+	seats := countSeats(members)
+	for _, name := range rooms {
+		r, ok := ns.rooms.get(name)
+		switch {
+		case !ok:
+		case len(r.places) <= seats:
+			for i := len(r.places) - 1; i >= 0; i-- { // what is vacated is filled from the end
+				if p := r.places[i]; p.member.stamp == s.stamp {
+					s.vacate(p.member, int(p.seat))
+				}
+			}
+		default:
+			for _, m := range members {
+				if i := r.find(m); i >= 0 {
+					s.vacate(m, i)
+				}
+			}
+		}
+	}
+}
+
+// countSeats returns the number of rooms that members are in, each counted as often as it has one of them.
+func countSeats(members []*Member) (seats int) {
+	for _, m := range members {
+		seats += len(m.seats)
+	}
+	return seats
 }
 
 // dismiss ends a member, which gets its last frames when the round ends. One that has left by itself, while its opGone is still on the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -155,7 +156,12 @@ func TestEnterIsBounded(t *testing.T) {
 	m, _ := n.connect(1)
 	n.connect(2)
 	m.Join("a", nil, nil)
-	n.send(hub.Message{Action: hub.ActionEnter, Change: []string{"a", "b"}})
+	change := []string{"a", "b", "a", "b"}
+	n.send(hub.Message{Action: hub.ActionEnter, Change: change})
+	n.send(hub.Message{Rooms: []string{sid(1)}, Action: hub.ActionEnter, Change: []string{"d", "a", "d", "d"}}) // one refusal
+	if !slices.Equal(change, []string{"a", "b", "a", "b"}) {
+		t.Errorf("the caller's rooms are %q", change)
+	}
 	if got := n.send(enter("c", sid(1)), enter("b", sid(1)), enter("c", sid(2))); got != 3 {
 		t.Errorf("%d members, want 3", got)
 	}
@@ -174,8 +180,80 @@ func TestEnterIsBounded(t *testing.T) {
 			refused += f.GetMetric()[0].GetCounter().GetValue()
 		}
 	}
-	if refused != 2 {
-		t.Errorf("%v were counted, want 2", refused)
+	if refused != 3 {
+		t.Errorf("%v were counted, want 3", refused)
+	}
+}
+
+// Who is in a room enters it once, and leaves it once, whether many are meant or few.
+func TestEnterAndLeaveAgain(t *testing.T) {
+	const members = 20
+	n := start(t, hub.Config{Shards: 1})
+	n.crowd(members, null{}, "x")
+	one, few := []string{sid(3)}, []string{sid(3), sid(4), sid(5)}
+	for _, step := range []struct {
+		msg  hub.Message
+		in   int // x
+		also int // y
+	}{
+		{enter("x", one...), members, 0},
+		{enter("x", few...), members, 0},
+		{enter("x"), members, 0},
+		{leave("x", one...), members - 1, 0},
+		{leave("x", few...), members - 3, 0},
+		{enter("x", "x", sid(3)), members - 2, 0},
+		{enter("y", few...), members - 2, 3},
+		{enter("y", "x"), members - 2, members - 2 + 2},
+		{leave("y", few...), members - 2, members - 3},
+		{enter("y"), members - 2, members},
+		{leave("y", "x"), members - 2, 2},
+		{enter("x"), members, 2},
+		{leave("x", "y"), members - 2, 2},
+		{leave("y"), members - 2, 0},
+		{leave("x"), 0, 0},
+	} {
+		n.send(step.msg)
+		if in, also := n.emit("who", "x"), n.emit("who", "y"); in != step.in || also != step.also {
+			t.Fatalf("after %+v: %d in x and %d in y, want %d and %d", step.msg, in, also, step.in, step.also)
+		}
+	}
+	for i := range members { // each one's own account of its rooms
+		n.send(enter(fmt.Sprint("room ", i%3), sid(i)), enter("x", sid(i)), leave("x", sid(i)), disconnect(sid(i)))
+	}
+	n.stop()
+	if st := n.Stats(); st.Members != 0 || st.Rooms != 0 {
+		t.Errorf("left: %+v", st)
+	}
+}
+
+// The rooms that a batch changes are bounded, those of all its messages together: others wait while it is handled.
+func TestChangeIsBounded(t *testing.T) {
+	n := start(t, hub.Config{})
+	n.connect(1)
+	var rooms, twice []string
+	for i := range hub.MaxChange {
+		rooms = append(rooms, fmt.Sprint("room ", i))
+		twice = append(twice, rooms[i], rooms[0])
+	}
+	half := len(rooms) / 2
+	change := func(rooms ...string) hub.Message {
+		return hub.Message{Namespace: "/", Action: hub.ActionLeave, Change: rooms}
+	}
+	for name, test := range map[string]struct {
+		want     error
+		messages []hub.Message
+	}{
+		"as many as may be":     {nil, []hub.Message{change(rooms...)}},
+		"in two messages":       {nil, []hub.Message{change(rooms[:half]...), event("e", rooms...), change(rooms[half:]...)}},
+		"named again":           {nil, []hub.Message{change(twice...)}},
+		"one more":              {hub.ErrTooLarge, []hub.Message{change(append(rooms, "x")...)}},
+		"one more in two":       {hub.ErrTooLarge, []hub.Message{change(rooms[half:]...), change(rooms[:half+1]...)}},
+		"by messages of one":    {hub.ErrTooLarge, slices.Repeat([]hub.Message{change("x")}, hub.MaxChange+1)},
+		"one more that is sent": {nil, []hub.Message{change(rooms...), event("e", "x")}},
+	} {
+		if err := n.Send(t.Context(), hub.NewBatch(test.messages...)); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", name, err, test.want)
+		}
 	}
 }
 
@@ -240,9 +318,10 @@ func TestDisconnectOfOneThatHasLeft(t *testing.T) {
 	}
 }
 
-// What a backend asks for takes credit for all that it names, as a message does, waits for it, and gives it back.
+// What a backend asks for takes credit for all that it names, as a message does, and more for a room to enter or leave; it waits for it, and
+// gives it back.
 func TestActionsTakeCredit(t *testing.T) {
-	const credit = 2500
+	const credit, change = 4800, 1024
 	long := strings.Repeat("r", 255)
 	h, err := hub.New(hub.Config{Shards: 1, Credit: credit})
 	if err != nil {
@@ -258,9 +337,9 @@ func TestActionsTakeCredit(t *testing.T) {
 		if err := h.Send(soon, hub.NewBatch(msg)); err != nil {
 			t.Fatalf("action %d: %v", msg.Action, err)
 		}
-		named := len(long) * (len(msg.Rooms) + len(msg.Change))
+		named := len(long)*len(msg.Rooms) + (len(long)+change)*len(msg.Change)
 		if got := h.Stats().Credit - before; got < int64(named) || got > int64(named)+300 {
-			t.Errorf("action %d took a credit of %d, and names %d bytes", msg.Action, got, named)
+			t.Errorf("action %d took a credit of %d, and is worth %d", msg.Action, got, named)
 		}
 	}
 	all := disconnect()

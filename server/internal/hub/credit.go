@@ -11,6 +11,7 @@ type Batch struct {
 	// Immutable after NewBatch.
 	messages []Message
 	cost     int64
+	changes  int           // rooms that members enter or leave
 	done     chan struct{} // closed when all shards have handled it
 
 	pending   atomic.Int32 // shards that have not handled it
@@ -21,9 +22,26 @@ type Batch struct {
 func NewBatch(messages ...Message) *Batch {
 	b := &Batch{messages: messages, done: make(chan struct{})}
 	for i := range messages {
+		if len(messages[i].Change) > 1 {
+			messages[i].Change = distinct(messages[i].Change)
+		}
+		b.changes += len(messages[i].Change)
 		b.cost += messages[i].cost()
 	}
 	return b
+}
+
+// distinct returns a copy of names without those that come again.
+func distinct(names []string) []string {
+	seen := make(map[string]struct{}, len(names))
+	list := make([]string, 0, len(names))
+	for _, name := range names {
+		if _, again := seen[name]; !again {
+			seen[name] = struct{}{}
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // Receivers returns how many members the messages matched, those of all messages added up. It waits until all shards have handled the
@@ -61,7 +79,7 @@ type waiter struct {
 // member that is in one of the rooms by then gets its messages, in the order in which batches were accepted. With an error nobody gets
 // anything, and the batch may be sent again: ErrTooLarge, ErrClosed, or the error of ctx. A batch is accepted once.
 func (h *Hub) Send(ctx context.Context, b *Batch) error {
-	if b.cost > h.credit {
+	if b.cost > h.credit || b.changes > MaxChange {
 		return ErrTooLarge
 	}
 	if err := ctx.Err(); err != nil {

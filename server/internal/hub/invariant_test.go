@@ -302,6 +302,37 @@ func TestInvariant5DiverseRoundIsBounded(t *testing.T) {
 	}
 }
 
+// Invariant 5: a change costs a step for each member and room: it does not look through the rooms of a member for each of them.
+func TestInvariant5ChangeOfManyRooms(t *testing.T) {
+	const members, factor = 1000, 50
+	took := func(rooms int) time.Duration {
+		n := start(t, hub.Config{Shards: 1})
+		n.crowd(members, null{})
+		enter := hub.Message{Action: hub.ActionEnter}
+		for i := range rooms {
+			enter.Change = append(enter.Change, fmt.Sprint("room ", i))
+		}
+		leave := enter
+		leave.Action = hub.ActionLeave
+		best := time.Hour
+		for range 3 {
+			before := time.Now()
+			for _, msg := range []hub.Message{enter, enter, leave} {
+				if got := n.send(msg); got != members {
+					t.Fatalf("%d members, want %d", got, members)
+				}
+			}
+			best = min(best, time.Since(before))
+		}
+		return best
+	}
+	few, many := took(1000/factor), took(1000)
+	t.Logf("%d rooms: %v, 1,000 rooms: %v", 1000/factor, few, many)
+	if many > 3*factor*few {
+		t.Errorf("1,000 rooms take %v, %d take %v", many, 1000/factor, few)
+	}
+}
+
 // Invariant 9: the end of Run refuses what waits, handles what was accepted, and nothing blocks after it.
 func TestInvariant9EndOfRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -24,18 +24,24 @@ type Message struct {
 	Except []string
 	// Action is what happens. The zero value is ActionSend.
 	Action Action
-	// Change are the rooms of ActionEnter and ActionLeave. A member's namespace and its sid are none: it stays in them until it ends.
+	// Change are the rooms of ActionEnter and ActionLeave, at most MaxChange in all messages of a batch. A member's namespace and its sid
+	// are none: it stays in them until it ends.
 	Change []string
 	// Frame is what the members get. It must not be nil, except for ActionEnter and ActionLeave, where it must be.
 	Frame *frame.Frame
 }
 
-// nameOverhead is what the name of a room costs a message beside its bytes: a string header.
-const nameOverhead = 16
+const (
+	// nameOverhead is what the name of a room costs a message beside its bytes: a string header.
+	nameOverhead = 16
+	// changeOverhead is what a room of Change costs beside its name. To move a member takes several times as long as to give it a frame,
+	// and a name is soon written: what waits may not keep the shards busy for longer than messages would.
+	changeOverhead = 1 << 10
+)
 
 // cost is the credit that a message takes.
 func (m *Message) cost() int64 {
-	c := m.size() + frame.Overhead
+	c := m.size() + frame.Overhead + len(m.Change)*changeOverhead
 	for _, names := range [...][]string{m.Rooms, m.Except, m.Change} {
 		for _, name := range names {
 			c += len(name) + nameOverhead

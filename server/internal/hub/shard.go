@@ -334,12 +334,18 @@ func (s *shard) join(m *Member, name string) bool {
 		return false
 	}
 	if !ok {
-		r = &room{ns: ns, name: strings.Clone(name)} // what it came in may be much larger
-		ns.rooms.put(r.name, r)
-		s.rooms++
+		r = s.open(ns, name)
 	}
 	r.add(m)
 	return true
+}
+
+// open makes a room, which is to get a member at once.
+func (s *shard) open(ns *namespace, name string) *room {
+	r := &room{ns: ns, name: strings.Clone(name)} // what it came in may be much larger
+	ns.rooms.put(r.name, r)
+	s.rooms++
+	return r
 }
 
 func (s *shard) leave(m *Member, name string) {
