@@ -248,7 +248,7 @@ func (v channelsValue) set(words []string) error {
 func (v channelsValue) String() string {
 	var words []string
 	for _, c := range *v.to {
-		words = append(words, c.Name+"="+string(c.Dialect))
+		words = append(words, c.String())
 	}
 	return strings.Join(words, " ")
 }

@@ -3,6 +3,7 @@ package redisbus
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"reflect"
@@ -64,6 +65,12 @@ func TestParseChannel(t *testing.T) {
 		if got, err := ParseChannel(s); err != nil || got != want {
 			t.Errorf("%q: %+v, %v, want %+v", s, got, err, want)
 		}
+		if again, err := ParseChannel(want.String()); err != nil || again != want {
+			t.Errorf("%+v is %q, which reads %+v, %v", want, want, again, err)
+		}
+	}
+	if said := fmt.Sprint(DefaultChannels()); said != "[flask-socketio=python socketio=python socket.io=node ws-emit=json]" {
+		t.Errorf("a log has %s", said)
 	}
 	for _, s := range []string{"", "=python", "a=", "a=b", "a=Python", "a= json", "=node", "a=Node"} {
 		if got, err := ParseChannel(s); err == nil {

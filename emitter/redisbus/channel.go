@@ -26,6 +26,9 @@ type Channel struct {
 	Dialect Dialect
 }
 
+// String returns NAME=DIALECT, which ParseChannel reads.
+func (c Channel) String() string { return c.Name + "=" + string(c.Dialect) }
+
 // The channels that have another dialect than python when none is given.
 const (
 	jsonChannel = "ws-emit"
