@@ -3,13 +3,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -58,29 +55,16 @@ func heard(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// startRedis starts a redis-server on a socket of its own.
-func startRedis(ts *testscript.TestScript, _ bool, _ []string) {
+func serveRedis(ts *testscript.TestScript, _ bool, _ []string) {
 	dir, err := os.MkdirTemp("", "ws-emit") // paths of sockets must be short
 	ts.Check(err)
+	ts.Defer(func() { _ = os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "redis")
-	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir)
-	out, err := cmd.StdoutPipe()
+	stop, err := startRedis(socket)
 	ts.Check(err)
-	ts.Check(cmd.Start())
-	ts.Defer(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		_ = os.RemoveAll(dir)
-	})
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.Contains(strings.ToLower(lines.Text()), "ready to accept connections") {
-			go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the process
-			ts.Setenv("REDIS_SOCKET", socket)
-			ts.Setenv("REDIS_URL", "unix://"+socket)
-			return
-		}
-	}
-	ts.Fatalf("redis-server did not start")
+	ts.Defer(stop)
+	ts.Setenv("REDIS_SOCKET", socket)
+	ts.Setenv("REDIS_URL", "unix://"+socket)
 }
 
 func healthy(ts *testscript.TestScript, _ bool, _ []string) {

@@ -52,7 +52,7 @@ func TestScript(t *testing.T) {
 			"hold":      hold,
 			"terminate": terminate,
 			"occupy":    occupy,
-			"redis":     startRedis,
+			"redis":     serveRedis,
 			"healthy":   healthy,
 			"client":    connect,
 			"heard":     heard,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -10,79 +9,16 @@ import (
 	"go/token"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/ws-emit/ws-emit/emitter"
 	"github.com/ws-emit/ws-emit/emitter/redisbus"
 	"github.com/ws-emit/ws-emit/server"
 )
-
-// redisProcess is a redis-server on a socket of its own.
-type redisProcess struct {
-	url    string
-	client *redis.Client
-	start  func()
-	stop   func()
-}
-
-func newRedisProcess(t *testing.T) *redisProcess {
-	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("redis-server is not installed")
-		}
-		t.Skip("needs redis-server, which is not installed")
-	}
-	dir, err := os.MkdirTemp("", "ws-emit") // paths of sockets must be short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	p := &redisProcess{url: "unix://" + filepath.Join(dir, "redis")}
-	options, err := redisbus.ParseURL(p.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.client = redis.NewClient(options)
-	t.Cleanup(func() { _ = p.client.Close() })
-	p.start = func() {
-		t.Helper()
-		cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", options.Addr, "--save", "", "--dir", dir)
-		out, err := cmd.StdoutPipe()
-		if err == nil {
-			err = cmd.Start()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.stop = sync.OnceFunc(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-		t.Cleanup(p.stop)
-		for log := bufio.NewScanner(out); log.Scan(); {
-			if strings.Contains(strings.ToLower(log.Text()), "ready to accept connections") {
-				go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the process
-				return
-			}
-		}
-		t.Fatal("redis-server did not start")
-	}
-	p.start()
-	return p
-}
-
-func (p *redisProcess) publish(t *testing.T, channel, payload string) {
-	t.Helper()
-	if n, err := p.client.Publish(t.Context(), channel, payload).Result(); err != nil || n != 1 {
-		t.Fatalf("publish on %s: %d receivers, %v", channel, n, err)
-	}
-}
 
 // spyOn runs a spy and returns what it writes, and what ends it as an interrupt does.
 func spyOn(t *testing.T, s *spy, cfg server.Config) (out, notes printed, end func()) {
