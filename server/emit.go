@@ -66,30 +66,38 @@ type counting struct {
 	source string
 }
 
+// control is a message that is no emit.
+type control struct {
+	at     int // index in the batch
+	method emitter.Method
+}
+
 func (c counting) Emit(ctx context.Context, batch []emitter.Message) (emitter.Receipt, error) {
-	methods := make([]emitter.Method, len(batch)) // the messages belong to the sink afterwards
+	var controls []control // few, if any; the messages belong to the sink afterwards
 	for i := range batch {
-		methods[i] = batch[i].Method
+		if m := batch[i].Method; m != emitter.MethodEmit {
+			controls = append(controls, control{i, m})
+		}
 	}
 	receipt, err := c.Sink.Emit(ctx, batch)
-	c.count(methods[:receipt.Accepted], "ok")
+	c.count(controls, 0, receipt.Accepted, "ok")
 	if err != nil {
-		c.count(methods[receipt.Accepted:], emitResult(err))
+		c.count(controls, receipt.Accepted, len(batch), emitResult(err))
 	}
 	return receipt, err
 }
 
-func (c counting) count(methods []emitter.Method, result string) {
-	counts := make(map[emitter.Method]int)
-	for _, m := range methods {
-		counts[m]++
-	}
-	for m, n := range counts {
-		if m == emitter.MethodEmit {
-			c.server.metrics.Emits(c.source, result, n)
-		} else {
-			c.server.metrics.Controls(c.source, m.String(), result, n)
+// count counts the messages from one index of the batch to another.
+func (c counting) count(controls []control, from, to int, result string) {
+	emits := to - from
+	for _, k := range controls {
+		if from <= k.at && k.at < to {
+			emits--
+			c.server.metrics.Controls(c.source, k.method.String(), result, 1)
 		}
+	}
+	if emits > 0 {
+		c.server.metrics.Emits(c.source, result, emits)
 	}
 }
 

@@ -62,3 +62,23 @@ func TestMessagesAreCountedByMethod(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// drain is a sink that takes everything.
+type drain struct{}
+
+func (drain) Emit(_ context.Context, batch []emitter.Message) (emitter.Receipt, error) {
+	return emitter.Receipt{Accepted: len(batch)}, nil
+}
+
+// To count emits allocates nothing.
+func TestInvariant10_NoAllocationForCounting(t *testing.T) {
+	s, err := New(Config{Redis: NoRedis, Registerer: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sink emitter.Sink = counting{drain{}, s, "test"}
+	batch := make([]emitter.Message, 100)
+	if n := testing.AllocsPerRun(100, func() { _, _ = sink.Emit(t.Context(), batch) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
