@@ -5,6 +5,8 @@ use utf8;
 use JSON::PP;
 use Redis;
 
-my ($server) = ($ENV{REDIS} // 'redis://localhost:6379/0') =~ m{^redis://([^/]+)};
+my ($user, $password, $server) = ($ENV{REDIS} // 'redis://localhost:6379/0') =~ m{^redis://(?:([^:@/]*):([^@/]*)@)?([^/]+)};
+for ($user, $password) { s/%(..)/chr hex $1/ge if defined }
+my $redis   = Redis->new(server => $server, $password ? (password => $password) : (), $user ? (username => $user) : ());
 my $message = {event => 'update', room => 'news', data => {title => 'Grüße from Perl'}};
-Redis->new(server => $server)->publish('ws-emit', encode_json($message));
+$redis->publish('ws-emit', encode_json($message));

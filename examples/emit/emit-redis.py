@@ -1,7 +1,9 @@
 # pip install python-socketio redis
 import os
 
+import redis
 import socketio
 
-redis = socketio.RedisManager(os.environ.get("REDIS", "redis://localhost:6379/0"), write_only=True)
-redis.emit("update", {"title": "Grüße from python-socketio"}, room="news")
+url = os.environ.get("REDIS", "redis://localhost:6379/0")
+redis.Redis.from_url(url).ping()  # python-socketio raises nothing when Redis is away, it only logs that
+socketio.RedisManager(url, write_only=True).emit("update", {"title": "Grüße from python-socketio"}, room="news")

@@ -4,6 +4,7 @@ $context = stream_context_create(['http' => [
     'method' => 'POST',
     'header' => ['Authorization: Bearer ' . getenv('SECRET'), 'Content-Type: application/json'],
     'content' => json_encode($message),
+    'max_redirects' => 1, // none: following one would make a GET of it
     'timeout' => 10,
 ]]);
 // What is not 200 is a warning and false.

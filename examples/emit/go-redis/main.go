@@ -4,6 +4,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log"
 	"os"
 
@@ -20,12 +21,12 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer publisher.Close()
 	message, err := emitter.NewMessage("update", []string{"news"}, map[string]string{"title": "Grüße from Go"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := publisher.Emit(context.Background(), message); err != nil {
-		log.Print(err)
+	_, err = publisher.Emit(context.Background(), message)
+	if err := errors.Join(err, publisher.Close()); err != nil {
+		log.Fatal(err)
 	}
 }
