@@ -179,7 +179,6 @@ func TestInvariant7_EndsAreCounted(t *testing.T) {
 			"a packet of no type":          {[]string{"x"}, "parse error"},
 			"an empty message":             {[]string{"4"}, "parse error"},
 			"an event before CONNECT":      {[]string{`42["join","a"]`}, "parse error"},
-			"a second CONNECT":             {[]string{"40", "40"}, "parse error"},
 			"a CONNECT_ERROR":              {[]string{"40", "44"}, "parse error"},
 			"an event without a name":      {[]string{"40", "42[]"}, "parse error"},
 			"an event with a reserved one": {[]string{"40", `42["connect"]`}, "parse error"},

@@ -34,11 +34,10 @@ func (c *client) find(namespace string) (socket *Socket, gone bool) {
 	return nil, false
 }
 
-// add adds a socket, in place of the one of its namespace that is gone.
+// add adds a socket to a namespace that has none.
 func (c *client) add(socket *Socket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sockets = slices.DeleteFunc(c.sockets, func(k *Socket) bool { return k.namespace == socket.namespace })
 	c.sockets = append(c.sockets, socket)
 }
 

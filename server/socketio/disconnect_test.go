@@ -157,6 +157,19 @@ func TestNoConnectTimeoutWhenConnectedAgain(t *testing.T) {
 	}
 }
 
+// A socket that is only connecting does not keep the session when that comes to nothing.
+func TestConnectTimeoutWhenTheLastSocketEndsDuringConnect(t *testing.T) {
+	c := connect(t, Config{Namespaces: []string{"/", "/a"}, ConnectTimeout: 50 * time.Millisecond, Engine: silent}, &fake{})
+	c.join("/")
+	c.f.connect = func(*Socket, *frame.Frame) error {
+		c.disconnect(c.f.socket("/"))
+		return errors.New("no")
+	}
+	c.say("40/a,")
+	c.f.want("connect /a ", "disconnect / server")
+	c.wantConnectTimeout()
+}
+
 // A socket may be disconnected before Connect has returned: the Handler has handed it on by then.
 func TestServerDisconnectsDuringConnect(t *testing.T) {
 	f := &fake{}
@@ -201,6 +214,56 @@ func TestServerEnds(t *testing.T) {
 	c.wantEnd(1000)
 	c.f.want("disconnect /a server", "disconnect /c server")
 	c.gone()
+}
+
+// A CONNECT to a namespace that is connected replaces its socket, and leaves the others alone.
+func TestConnectReplaces(t *testing.T) {
+	c := connect(t, Config{Namespaces: []string{"/", "/a"}}, &fake{})
+	c.join("/a")
+	sids := map[string]bool{c.join("/"): true}
+	for range 3 {
+		old := c.f.socket("/")
+		c.say("40")
+		c.f.want("disconnect / client", "connect / ")
+		s := c.f.socket("/")
+		c.want(`40{"sid":"` + s.ID() + `"}`)
+		if sids[s.ID()] {
+			t.Errorf("sid %q comes again", s.ID())
+		}
+		sids[s.ID()] = true
+		c.disconnect(old) // for which it is too late
+		c.want("41")
+		c.say(`421["x"]`, `42/a,2["y"]`)
+		c.want("431[]", "43/a,2[]")
+		c.f.want("event / 1 x [] []", "event /a 2 y [] []")
+	}
+	c.f.connect = func(*Socket, *frame.Frame) error { return errors.New("no") }
+	c.say("40") // the old one has ended nevertheless
+	c.want(`44{"message":"no"}`)
+	c.f.want("disconnect / client", "connect / ")
+	c.say("41")
+	c.wantEnd(1002)
+	c.f.want("disconnect /a parse error")
+	c.gone()
+}
+
+// The server disconnects a socket while its client leaves and comes back: the client takes the DISCONNECT for the end of its second attempt, and does not
+// hear of the socket that it got. When it tries again it gets another one.
+func TestServerDisconnectsWhileClientConnectsAgain(t *testing.T) {
+	c := connect(t, Config{Namespaces: []string{"/", "/a"}}, &fake{})
+	c.join("/a")
+	c.join("/")
+	c.disconnect(c.f.socket("/"))
+	c.say("41", "40")
+	c.want("41")
+	c.f.want("disconnect / server", "connect / ")
+	unheard := c.f.socket("/").ID()
+	c.want(`40{"sid":"` + unheard + `"}`)
+	c.say("40")
+	c.f.want("disconnect / client", "connect / ")
+	c.want(`40{"sid":"` + c.f.socket("/").ID() + `"}`)
+	c.say(`42["x"]`, `42/a,["y"]`)
+	c.f.want("event / -1 x [] []", "event /a -1 y [] []")
 }
 
 // Both sides disconnect, and the client connects again all the time: the Handler is told once of each end, and the session goes on.

@@ -106,25 +106,25 @@ func (s *sessions) Message(session *engineio.Session, m engineio.Message) (wait 
 func (s *sessions) packet(session *engineio.Session, c *client, p Packet, arrived time.Time) (wait func()) {
 	socket, gone := c.find(p.Namespace)
 	switch {
-	case p.Type == PacketConnect && (socket == nil || gone):
+	case p.Type == PacketConnect:
+		// A client connects to a namespace where it is when it has not heard of it: our DISCONNECT of an earlier socket has crossed its CONNECT, and
+		// it took that for the end of the new one.
+		if socket != nil {
+			s.disconnect(c, socket)
+		}
 		s.connect(session, c, p)
 		return nil
 	case gone: // the client may not have heard of it when it sent this
 		s.cfg.Metrics.Ignored("disconnected")
 		return nil
-	case p.Type == PacketConnect || socket == nil:
-		// A second CONNECT, or a packet without one ("Connection to a namespace").
+	case socket == nil: // "Connection to a namespace": CONNECT comes first
 		s.cfg.Metrics.Ignored("not_connected")
 		session.Finish(engineio.ReasonParseError)
 		return nil
 	}
 	switch p.Type {
 	case PacketDisconnect:
-		ended := c.end(socket)
-		c.remove(socket)
-		if ended {
-			s.cfg.Handler.Disconnect(socket, engineio.ReasonClient)
-		}
+		s.disconnect(c, socket)
 	case PacketEvent:
 		name, args, err := SplitEvent(p.Data)
 		if err != nil {
@@ -141,6 +141,15 @@ func (s *sessions) packet(session *engineio.Session, c *client, p Packet, arrive
 		s.cfg.Handler.Ack(socket, p.ID, args, p.Attachments)
 	}
 	return nil
+}
+
+// disconnect ends a socket that its client has left.
+func (s *sessions) disconnect(c *client, socket *Socket) {
+	ended := c.end(socket)
+	c.remove(socket)
+	if ended {
+		s.cfg.Handler.Disconnect(socket, engineio.ReasonClient)
+	}
 }
 
 // connect answers a CONNECT. The socket is known before the client is told of it, and can be disconnected from then on.

@@ -350,8 +350,6 @@ func TestEventsAndAcks(t *testing.T) {
 // A client that breaks the protocol loses its connection, and what comes behind is not looked at.
 func TestMalformed(t *testing.T) {
 	for name, packets := range map[string][]string{
-		"CONNECT twice":                 {"40"},
-		"CONNECT twice, the other one":  {"40/a,"},
 		"event before CONNECT":          {`42/b,["x"]`},
 		"event of an unknown namespace": {`42/c,["x"]`},
 		"ack before CONNECT":            {`43/b,1[]`},
