@@ -17,7 +17,7 @@ type client struct {
 	decoder Decoder
 	data    any // of the Handler
 
-	mu      sync.Mutex // guards the following, and Socket.gone; held while the session's timer is set
+	mu      sync.Mutex // guards the following, Socket.settled and Socket.gone; held while the session's timer is set
 	sockets []*Socket  // few: one for each namespace
 }
 
@@ -52,12 +52,13 @@ func (c *client) settle(socket *Socket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !socket.gone {
+		socket.settled = true
 		socket.session.EndIn(0, "")
 	}
 }
 
 // end marks a socket as gone, and reports whether it was not: then the Handler is to be told. After the last one the session falls under the
-// connect timeout.
+// connect timeout; one that is only connecting may yet be refused, and does not count.
 func (c *client) end(socket *Socket) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,7 +66,7 @@ func (c *client) end(socket *Socket) bool {
 		return false
 	}
 	socket.gone = true
-	if !slices.ContainsFunc(c.sockets, func(k *Socket) bool { return !k.gone }) {
+	if !slices.ContainsFunc(c.sockets, func(k *Socket) bool { return k.settled && !k.gone }) {
 		socket.session.EndIn(c.server.cfg.ConnectTimeout, engineio.ReasonConnectTimeout)
 	}
 	return true

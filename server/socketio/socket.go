@@ -18,7 +18,10 @@ type Socket struct {
 	client    *client
 	id        string
 	namespace string
-	gone      bool // guarded by client.mu: it has ended
+
+	// Guarded by client.mu.
+	settled bool // the Handler has accepted it
+	gone    bool // it has ended
 }
 
 // ID is the public sid: '~', three characters that name the node, and 96 random bits. Unlike the session's it is no secret.
