@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -93,9 +95,11 @@ func command(t *testing.T, url string, steps ...string) (*exec.Cmd, *bytes.Buffe
 func build(t *testing.T, steps ...string) (events []event, printed string, status int) {
 	t.Helper()
 	s := &sink{t: t}
-	server := httptest.NewServer(emitter.NewHandler(emitter.HTTPConfig{Secret: secret, Sink: s}))
+	web := http.NewServeMux()
+	web.Handle("/emit", emitter.NewHandler(emitter.HTTPConfig{Secret: secret, Sink: s}))
+	server := httptest.NewServer(web)
 	defer server.Close()
-	cmd, out := command(t, server.URL, steps...)
+	cmd, out := command(t, server.URL+"/", steps...) // the URL as many write it
 	if err := cmd.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
 		t.Fatal(err)
 	}
@@ -171,7 +175,12 @@ func TestBuildAlone(t *testing.T) {
 	away := httptest.NewServer(nil)
 	away.Close()
 	defer refusing.Close()
-	for name, url := range map[string]string{"refused": refusing.URL, "away": away.URL} {
+	web := http.NewServeMux() // a proxy that wants https, say; what it redirects to is a page
+	web.Handle("/emit", http.RedirectHandler("/page", http.StatusMovedPermanently))
+	web.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "OK\n") })
+	redirecting := httptest.NewServer(web)
+	defer redirecting.Close()
+	for name, url := range map[string]string{"refused": refusing.URL, "away": away.URL, "redirected": redirecting.URL} {
 		t.Run(name, func(t *testing.T) {
 			cmd, out := command(t, url, "echo one", "echo two; exit 3")
 			var exit *exec.ExitError
@@ -188,28 +197,71 @@ func TestBuildAlone(t *testing.T) {
 	}
 }
 
-// TestBuildStopped: Ctrl-C does not leave a bar that stands still.
+// TestBuildStopped: a build that is stopped does not leave a bar that stands
+// still, nor a step that goes on without it.
 func TestBuildStopped(t *testing.T) {
-	s := &sink{t: t, came: make(chan struct{}, 1)}
-	server := httptest.NewServer(emitter.NewHandler(emitter.HTTPConfig{Secret: secret, Sink: s}))
-	defer server.Close()
-	cmd, _ := command(t, server.URL, "exec sleep 1000 # wait")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	<-s.came
-	// As from a terminal: everything that runs there gets it.
-	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err == nil {
-		t.Error("a build that was stopped ended well")
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if last := s.events[len(s.events)-1]; last.State != "failed" {
-		t.Errorf("the page ends with %v, want failed", last)
+	toScript := func(pid int) error { return syscall.Kill(pid, syscall.SIGTERM) }
+	for name, tt := range map[string]struct {
+		step   string
+		stop   func(pid int) error
+		status int
+		last   []string // events
+	}{
+		// As from a terminal: everything that runs there gets it.
+		"by Ctrl-C":                           {"echo begun; exec sleep 1000", func(pid int) error { return syscall.Kill(-pid, syscall.SIGINT) }, 130, nil},
+		"by kill":                             {"echo begun; exec sleep 1000", toScript, 143, nil},
+		"by kill, with more than one program": {"echo begun; sleep 1000; echo never", toScript, 143, nil},
+		"by two kills": {"trap 'echo later' TERM; while :; do echo begun; sleep 1000 & wait; done", toScript, 143,
+			[]string{"running s: later", "running s: begun"}},
+		"by kill, with something to tidy up": {"trap 'echo tidy; exit' TERM; sleep 1000 & echo begun; wait", toScript, 143,
+			[]string{"running s: tidy"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &sink{t: t, came: make(chan struct{}, 10)}
+			server := httptest.NewServer(emitter.NewHandler(emitter.HTTPConfig{Secret: secret, Sink: s}))
+			defer server.Close()
+			cmd, _ := command(t, server.URL, tt.step+" # s")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			// Every process of the build has the other end.
+			alive, held, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer alive.Close()
+			cmd.ExtraFiles = []*os.File{held}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			held.Close()
+			defer time.AfterFunc(30*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }).Stop()
+			for range 2 { // the step, and its first line
+				<-s.came
+			}
+			if err := tt.stop(cmd.Process.Pid); err != nil {
+				t.Fatal(err)
+			}
+			if name == "by two kills" {
+				for range 2 {
+					<-s.came
+				}
+				if err := tt.stop(cmd.Process.Pid); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != tt.status {
+				t.Errorf("ended with %v, want exit status %d", cmd.ProcessState, tt.status)
+			}
+			if err := alive.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := alive.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+				t.Errorf("the step goes on: %v", err)
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			want := append(append([]string{"running s", "running s: begun"}, tt.last...), "failed s: stopped")
+			expect(t, s.events, make([]int, len(want)), want...)
+		})
 	}
 }
 
