@@ -250,3 +250,28 @@ func TestEmitScriptsComplete(t *testing.T) {
 		}
 	}
 }
+
+// TestUnitTriesAgain: an address that is not there yet is no reason for
+// systemd to give up.
+func TestUnitTriesAgain(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "contrib", "systemd", "ws-emit.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, service, _ := strings.Cut(string(text), "\n[Service]\n")
+	if !strings.Contains(settings, "\nStartLimitIntervalSec=0\n") || !strings.Contains(service, "\nRestart=on-failure\n") {
+		t.Error("the unit does not start the server again, or gives up after some tries")
+	}
+	path, err := wsEmitProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// An address for documents is nobody's.
+	p := start(t, func(cmd *exec.Cmd) { cmd.Env = clean(os.Environ()) }, path, "--address", "192.0.2.1:8899", "--redis", "none")
+	<-p.exited
+	status := p.cmd.ProcessState.ExitCode()
+	if status <= 0 || strings.Contains(service, "\nRestartPreventExitStatus="+strconv.Itoa(status)+"\n") {
+		t.Errorf("ends with status %d, with which systemd does not start it again", status)
+	}
+}
