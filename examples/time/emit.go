@@ -19,6 +19,9 @@ type emitFunc func(ctx context.Context, room, event string, data any) error
 //
 //	curl URL/emit -H 'Authorization: Bearer SECRET' -H 'Content-Type: application/json' -d '{"event": ..., "room": ..., "data": ...}'
 func overHTTP(url, secret string) (emitFunc, error) {
+	if secret == "" {
+		return nil, errors.New("give the emit secret of ws-emit in SECRET")
+	}
 	client, err := emitter.NewClient(emitter.ClientConfig{URL: strings.TrimSuffix(url, "/") + "/emit", Secret: secret})
 	if err != nil {
 		return nil, err

@@ -57,6 +57,9 @@ func TestOverHTTP(t *testing.T) {
 	if err := emitTime(t.Context(), wrong, "time"); !errors.Is(err, emitter.ErrForbidden) {
 		t.Errorf("with a wrong secret: %v", err)
 	}
+	if _, err := overHTTP(server.URL, ""); err == nil || err.Error() != "give the emit secret of ws-emit in SECRET" {
+		t.Errorf("without a secret: %v, want what to do", err)
+	}
 }
 
 func TestOverRedis(t *testing.T) {
