@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
-	"github.com/ws-emit/ws-emit/emitter/redisbus"
 	"github.com/ws-emit/ws-emit/roomspace"
 	"github.com/ws-emit/ws-emit/server"
 )
@@ -135,7 +133,7 @@ func inRedis(environ []string, cmd *cobra.Command, work func(context.Context, *c
 		if errors.Is(err, roomspace.ErrInvalid) {
 			return usageError{withoutPackage(err)}
 		}
-		return err
+		return explainSecrets(client.Options(), err)
 	}
 	return cmd
 }
@@ -152,11 +150,10 @@ func openSecrets(cmd *cobra.Command, environ []string) (*redis.Client, error) {
 	case "":
 		o.server.Redis = server.DefaultRedis
 	}
-	options, err := redisbus.ParseURL(o.server.Redis)
+	options, err := redisOnce(o.server.Redis)
 	if err != nil {
-		return nil, withoutPackage(err)
+		return nil, err
 	}
-	redis.SetLogger(redisbus.ClientLog{Logger: slog.New(slog.DiscardHandler)})
 	return redis.NewClient(options), nil
 }
 

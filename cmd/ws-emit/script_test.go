@@ -32,6 +32,7 @@ const patience = 30 * time.Second
 //	hold SECRET               begins a POST /emit and leaves it open, so that the server cannot stop
 //	terminate                 sends SIGTERM to the ws-emit that was started with &
 //	occupy                    listens on an address and sets $TAKEN to it
+//	refuse                    sets $REFUSED to an address that nobody listens on, nor will
 //	redis                     starts a redis-server and sets $REDIS_URL and $REDIS_SOCKET
 //	healthy                   waits until $ADDR/readyz answers 200
 //	client NAME ROOM...       connects a client to $ADDR and joins rooms, each with a secret after "=" if it takes one; ! client is refused
@@ -52,6 +53,7 @@ func TestScript(t *testing.T) {
 			"hold":      hold,
 			"terminate": terminate,
 			"occupy":    occupy,
+			"refuse":    refuse,
 			"redis":     serveRedis,
 			"healthy":   healthy,
 			"client":    connect,
@@ -155,4 +157,16 @@ func occupy(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(err)
 	ts.Defer(func() { ln.Close() })
 	ts.Setenv("TAKEN", ln.Addr().String())
+}
+
+// refuse keeps a port for a socket that does not listen.
+func refuse(ts *testscript.TestScript, _ bool, _ []string) {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	ts.Check(err)
+	ts.Defer(func() { _ = syscall.Close(fd) })
+	syscall.CloseOnExec(fd)
+	ts.Check(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	bound, err := syscall.Getsockname(fd)
+	ts.Check(err)
+	ts.Setenv("REFUSED", fmt.Sprintf("127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port))
 }

@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"strings"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/ws-emit/ws-emit/emitter"
@@ -125,11 +123,10 @@ func openRedis(where, channel string) (*target, error) {
 	if where == "" || where == server.NoRedis {
 		return nil, errors.New("want the URL of Redis")
 	}
-	options, err := redisbus.ParseURL(where)
+	options, err := redisOnce(where)
 	if err != nil {
-		return nil, withoutPackage(err)
+		return nil, err
 	}
-	redis.SetLogger(redisbus.ClientLog{Logger: slog.New(slog.DiscardHandler)})
 	publisher, err := redisbus.NewPublisher(redisbus.PublisherConfig{Options: options, Channel: channel})
 	if err != nil {
 		return nil, withoutPackage(err)
@@ -139,7 +136,7 @@ func openRedis(where, channel string) (*target, error) {
 		if err == nil && done.Subscribers == 0 {
 			err = errors.New("no server listens to this channel of Redis, so nobody gets it")
 		}
-		return sent{messages: done.Accepted, receivers: -1, servers: done.Subscribers}, err
+		return sent{messages: done.Accepted, receivers: -1, servers: done.Subscribers}, explainTLS(options, err)
 	}
 	return &target{send, func() { _ = publisher.Close() }}, nil
 }
