@@ -39,7 +39,7 @@ Redis it is one more server: who asks how many got a message is told one more. S
 line when Redis is there, away and back, and when something is missing.
 
 Exit status: 0 after an interrupt, after --count payloads and when nobody reads the output any more;
-1 when it cannot go on, 2 for what cannot be asked.`
+1 when it cannot go on or Redis refuses at first, 2 for what cannot be asked.`
 )
 
 func newSpyCommand(environ []string) *cobra.Command {
@@ -92,9 +92,14 @@ func addSpySettings(flags *pflag.FlagSet) {
 type spy struct {
 	// Immutable.
 	full, json bool
-	count      int       // 0 is no end
-	out        io.Writer // payloads
-	pickle     bool      // is on; set by run
+	count      int            // 0 is no end
+	out        io.Writer      // payloads
+	pickle     bool           // is on; set by run
+	options    *redis.Options // set by run
+
+	// Owned by the reader's goroutine that connects, and by run after that has ended.
+	up      bool  // at any time
+	refused error // by Redis, before that
 
 	// Owned by the reader's goroutine that decodes, and by run after that has ended.
 	shown    int
@@ -117,6 +122,7 @@ func (s *spy) run(ctx context.Context, cfg server.Config) error {
 	if err != nil {
 		return usageError{withoutPackage(err)}
 	}
+	s.options = options
 	s.pickle = cfg.Pickle != server.Off
 	log := slog.New(spyLog{s})
 	redis.SetLogger(redisbus.ClientLog{Logger: log})
@@ -130,6 +136,7 @@ func (s *spy) run(ctx context.Context, cfg server.Config) error {
 		QueueBytes:   cfg.RedisQueue,
 		Silence:      cfg.RedisSilence,
 		OnUp: func() {
+			s.up = true
 			s.note("listening to %s on %s", (channelsValue{&cfg.RedisChannels}).String(), describeRedis(cfg.Redis))
 		},
 		OnGap:     s.gap,
@@ -143,6 +150,9 @@ func (s *spy) run(ctx context.Context, cfg server.Config) error {
 	defer s.stop()
 	if err := reader.Run(ctx, discard{}); err != nil {
 		return withoutPackage(err)
+	}
+	if s.refused != nil {
+		return s.refused
 	}
 	if s.writeErr != nil && !hungUp(s.writeErr) {
 		return fmt.Errorf("write: %w", s.writeErr)
@@ -192,8 +202,18 @@ func (l spyLog) Handle(_ context.Context, r slog.Record) error {
 	line.WriteString(r.Message)
 	shown := false
 	r.Attrs(func(a slog.Attr) bool {
-		shown = shown || a.Key == "reason"
-		fmt.Fprintf(&line, " %s=%s", a.Key, word(a.Value.String()))
+		said := a.Value.String()
+		fmt.Fprintf(&line, " %s=%s", a.Key, word(said))
+		switch a.Key {
+		case "reason":
+			shown = true
+		case "err":
+			line.WriteString(tlsHint(l.options, said))
+			if !l.up && refusedByRedis.MatchString(said) {
+				shown, l.refused = true, fmt.Errorf("redis refuses: %s", said)
+				l.stop()
+			}
+		}
 		return true
 	})
 	if !shown {

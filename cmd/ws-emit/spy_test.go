@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io"
+	"net"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/ws-emit/ws-emit/emitter"
@@ -149,6 +152,51 @@ func TestSpyRestart(t *testing.T) {
 		notes.want(t, `^ws-emit: redis is back; what was published while it was away is missing$`)
 		r.publish(t, "ws-emit", `{"event":"e"}`)
 		out.want(t, "emit e to everybody in /$")
+	}
+}
+
+// TestSpyRefused: a password does not become right by waiting.
+func TestSpyRefused(t *testing.T) {
+	r := newRedisProcess(t, "--requirepass", "hunter2", "--user", "few", "on", ">hunter2", "+@all", "resetchannels", "&ws-emit")
+	for _, tt := range []struct{ who, want string }{
+		{":wrong@", "redis refuses: failed to authenticate: WRONGPASS "},
+		{"nobody:hunter2@", "redis refuses: failed to authenticate: WRONGPASS "},
+		{"few:hunter2@", "redis refuses: NOPERM "}, // to listen to all channels
+		{"", "redis refuses: NOAUTH "},
+	} {
+		cfg, err := server.Config{Redis: "unix://" + tt.who + r.socket}.WithDefaults()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), soon)
+		notes := newPrinted()
+		err = (&spy{out: io.Discard, notes: notes}).run(ctx, cfg)
+		cancel()
+		if err == nil || !strings.HasPrefix(err.Error(), tt.want) || errors.As(err, new(usageError)) || strings.Contains(err.Error(), "hunter2") || len(notes) > 0 {
+			t.Errorf("%q: ended with %v, want %s; %d notes", tt.who, err, tt.want, len(notes))
+		}
+	}
+}
+
+// TestSpyWithoutTLS: that TLS is asked of a Redis without it is told.
+func TestSpyWithoutTLS(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	cfg, err := server.Config{Redis: "rediss://" + silent.Addr().String(), RedisSilence: 100 * time.Millisecond}.WithDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	notes := newPrinted()
+	done := make(chan error, 1)
+	go func() { done <- (&spy{out: io.Discard, notes: notes}).run(ctx, cfg) }()
+	notes.want(t, "^ws-emit: redis is away, .*; rediss:// is for a Redis with TLS: without, it is redis://$")
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("ended with %v", err)
 	}
 }
 
