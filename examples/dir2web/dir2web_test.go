@@ -23,7 +23,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const outside = "what stands outside of the folder"
+const (
+	outside    = "what stands outside of the folder"
+	emitSecret = "correct horse" // no word of any message
+)
 
 // write makes or changes a file, and the folders that it stands in.
 func write(t *testing.T, text string, path ...string) {
@@ -67,16 +70,17 @@ type wsEmit struct {
 	mu      sync.Mutex // guards the following
 	secrets []string   // that were put
 	batches [][]emitter.Message
+	onEmit  func()
 }
 
 func startWsEmit(t *testing.T, status int) *wsEmit {
 	t.Helper()
 	e := &wsEmit{status: status}
 	mux := http.NewServeMux()
-	mux.Handle("POST /emit", emitter.NewHandler(emitter.HTTPConfig{Secret: "emit secret", Sink: e}))
+	mux.Handle("POST /emit", emitter.NewHandler(emitter.HTTPConfig{Secret: emitSecret, Sink: e}))
 	mux.HandleFunc("PUT /roomspaces/dir", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		if r.Header.Get("Authorization") != "Bearer emit secret" || r.Header.Get("Content-Type") != "text/plain" {
+		if r.Header.Get("Authorization") != "Bearer "+emitSecret || r.Header.Get("Content-Type") != "text/plain" {
 			t.Errorf("PUT /roomspaces/dir with %v", r.Header)
 		}
 		e.mu.Lock()
@@ -93,11 +97,14 @@ func (e *wsEmit) Emit(_ context.Context, batch []emitter.Message) (emitter.Recei
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.batches = append(e.batches, slices.Clone(batch))
+	if e.onEmit != nil {
+		e.onEmit()
+	}
 	return emitter.Receipt{}, nil
 }
 
 func (e *wsEmit) config() config {
-	return config{address: "127.0.0.1:0", url: e.URL + "/", browserURL: e.URL + "/", secret: "emit secret", space: "dir", spaceSecret: "S1"}
+	return config{address: "127.0.0.1:0", url: e.URL + "/", browserURL: e.URL + "/", secret: emitSecret, space: "dir", spaceSecret: "S1"}
 }
 
 func (e *wsEmit) space(t *testing.T) *space {
@@ -120,12 +127,18 @@ func startPages(t *testing.T, e *wsEmit) *httptest.Server {
 // get sends a path as it is: HTTP clients tidy it up.
 func get(t *testing.T, web *httptest.Server, path string, header ...string) (*http.Response, string) {
 	t.Helper()
+	return getFrom(t, web, "localhost", path, header...)
+}
+
+// getFrom calls the server by the name of host.
+func getFrom(t *testing.T, web *httptest.Server, host, path string, header ...string) (*http.Response, string) {
+	t.Helper()
 	c, err := net.Dial("tcp", web.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	request := "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+	request := "GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n"
 	for _, line := range header {
 		request += line + "\r\n"
 	}
@@ -240,10 +253,11 @@ func TestSecret(t *testing.T) {
 				if resp.StatusCode != want.status || !strings.Contains(body, want.has) || want.status == 200 && body != want.has {
 					t.Errorf("GET /_secret: %s %q, want %d %q", resp.Status, body, want.status, want.has)
 				}
-				if strings.Contains(body, "emit secret\"") || want.status != 200 && strings.Contains(body, "S1") {
+				if strings.Contains(body, emitSecret) || want.status != 200 && strings.Contains(body, "S1") {
 					t.Errorf("GET /_secret tells a secret: %q", body)
 				}
-				if resp.Header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
+				if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("X-Content-Type-Options") != "nosniff" ||
+					!strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
 					t.Errorf("GET /_secret has header %v", resp.Header)
 				}
 				if len(e.secrets) != i+1 || e.secrets[i] != "S1" {
@@ -260,12 +274,60 @@ func TestSecret(t *testing.T) {
 	}
 }
 
+// TestNoSecret: the rules of a client do not say what to do.
+func TestNoSecret(t *testing.T) {
+	if _, err := newSpace(config{url: "http://localhost:8899"}); err == nil || err.Error() != "give the emit secret of ws-emit in SECRET" {
+		t.Errorf("without a secret: %v", err)
+	}
+}
+
+// TestHost: a name that is somebody else's may be made to point here, and then
+// a browser takes the page of theirs for one of dir2web's own.
+func TestHost(t *testing.T) {
+	e := startWsEmit(t, 204)
+	start := func(address, host string) *httptest.Server {
+		c := e.config()
+		c.address, c.host = address, host
+		web := httptest.NewServer(pages(c, someFolder(t), e.space(t), slog.New(slog.DiscardHandler)))
+		t.Cleanup(web.Close)
+		return web
+	}
+	local, named, proxied, everywhere := start("localhost:7788", ""), start("files.lan:7788", ""), start("127.0.0.1:7788", "files.example"), start(":7788", "")
+	for _, tt := range []struct {
+		web  *httptest.Server
+		host string
+		ok   bool
+	}{
+		{local, "localhost:7788", true}, {local, "LOCALHOST:7788", true}, {local, "localhost", true},
+		{local, "127.0.0.1:7788", true}, {local, "192.168.1.5:7788", true}, {local, "[::1]:7788", true}, {local, "[::1]", true},
+		{local, "evil.example:7788", false}, {local, "evil.example", false}, {local, "localhost.evil.example:7788", false},
+		{local, "127.0.0.1.evil.example:7788", false}, {local, "files.lan:7788", false}, {local, "", false}, {local, ":7788", false},
+		{named, "files.lan:7788", true}, {named, "localhost:7788", true}, {named, "lan:7788", false},
+		{proxied, "files.example", true}, {proxied, "127.0.0.1:7788", true}, {proxied, "evil.example", false},
+		{everywhere, "localhost:7788", true}, {everywhere, "", false}, {everywhere, ":7788", false}, {everywhere, "evil.example:7788", false},
+	} {
+		e.secrets = nil
+		for _, path := range []string{"/", "/_secret", "/_list", "/a.txt"} {
+			resp, body := getFrom(t, tt.web, tt.host, path)
+			if tt.ok && resp.StatusCode != 200 {
+				t.Errorf("GET %s of %q: %s %s", path, tt.host, resp.Status, body)
+			}
+			if !tt.ok && (resp.StatusCode != 421 || !strings.Contains(body, "--host") || strings.Contains(body, "S1")) {
+				t.Errorf("GET %s of %q: %s %.100q, want 421 and what to do", path, tt.host, resp.Status, body)
+			}
+		}
+		if !tt.ok && len(e.secrets) > 0 {
+			t.Errorf("a page of %q makes dir2web ask ws-emit", tt.host)
+		}
+	}
+}
+
 func TestPage(t *testing.T) {
 	e := startWsEmit(t, 204)
 	c := e.config()
 	c.browserURL, c.space = "https://live.example/", `</script>"`
 	answer := httptest.NewRecorder()
-	pages(c, "/a/<b>", e.space(t), slog.Default()).ServeHTTP(answer, httptest.NewRequest("GET", "/", nil))
+	pages(c, "/a/<b>", e.space(t), slog.Default()).ServeHTTP(answer, httptest.NewRequest("GET", "http://localhost/", nil))
 	if body := answer.Body.String(); answer.Code != 200 || !strings.Contains(body, `const url = "https://live.example", space = "\u003c/script\u003e\""`) ||
 		!strings.Contains(body, `<code title="/a/&lt;b&gt;">&lt;b&gt;</code>`) {
 		t.Errorf("%d, and the page does not know where ws-emit is, the room-space or the folder", answer.Code)

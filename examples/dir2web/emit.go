@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,6 +32,9 @@ type space struct {
 }
 
 func newSpace(c config) (*space, error) {
+	if c.secret == "" {
+		return nil, errors.New("give the emit secret of ws-emit in SECRET")
+	}
 	base := strings.TrimSuffix(c.url, "/")
 	client, err := emitter.NewClient(emitter.ClientConfig{URL: base + "/emit", Secret: c.secret})
 	if err != nil {

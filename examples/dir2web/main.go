@@ -22,6 +22,7 @@ import (
 type config struct {
 	folder      string
 	address     string // where the page is served
+	host        string // another name by which browsers reach it
 	url         string // ws-emit, as this program reaches it
 	browserURL  string // ws-emit, as browsers reach it
 	secret      string // of POST /emit
@@ -32,6 +33,7 @@ type config struct {
 func main() {
 	var c config
 	flag.StringVar(&c.address, "address", "localhost:7788", "where to serve the page, `HOST:PORT`; whoever reaches it can read the folder")
+	flag.StringVar(&c.host, "host", "", "`NAME` by which browsers reach the page, besides localhost, IP addresses and the host of --address")
 	flag.StringVar(&c.url, "url", "http://localhost:8899", "`URL` of ws-emit")
 	flag.StringVar(&c.browserURL, "browser-url", "", "`URL` of ws-emit as browsers reach it (default that of --url)")
 	flag.StringVar(&c.secret, "secret", os.Getenv("SECRET"), "`SECRET` of POST /emit; better given in the variable SECRET, others can see flags")

@@ -4,12 +4,17 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html/template"
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -54,7 +59,27 @@ func pages(c config, files folder, s *space, log *slog.Logger) http.Handler {
 		}
 	})
 	mux.HandleFunc("GET /{file}", func(w http.ResponseWriter, r *http.Request) { serveFile(w, r, files) })
-	return mux
+	return ownHost(c, mux)
+}
+
+// ownHost refuses requests that call the page by a name that is not its own. Whoever has such a name can let it point here, and then a
+// browser takes what is served here for part of their site (DNS rebinding): their page would read the secret and the files.
+func ownHost(c config, next http.Handler) http.Handler {
+	names := []string{"localhost", c.host}
+	if host, _, err := net.SplitHostPort(c.address); err == nil {
+		names = append(names, host)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		host := (&url.URL{Host: r.Host}).Hostname() // without the port
+		own := func(name string) bool { return name != "" && strings.EqualFold(name, host) }
+		if _, err := netip.ParseAddr(host); err != nil && !slices.ContainsFunc(names, own) {
+			why := fmt.Sprintf("This dir2web does not answer for the host %q. If browsers are to reach it by that name, start it with --host.", host)
+			http.Error(w, why, http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // serveFile answers with a file as it is, or a part of it. Whatever is in it, the browser takes it for plain text: a page from the folder
@@ -76,7 +101,6 @@ func serveFile(w http.ResponseWriter, r *http.Request, files folder) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Security-Policy", "sandbox")
 	// The time of a file is too coarse to tell two changes apart.
 	w.Header().Set("Cache-Control", "no-store")
