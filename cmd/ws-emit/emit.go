@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +41,8 @@ func newEmitCommand(environ []string) *cobra.Command {
 what begins with a minus sign: ws-emit emit -- news temperature -5
 
 By HTTP it needs the emit secret of the server, from --secret, --secret-file or SECRET, and prints how
-many clients get the event. By Redis it prints how many servers do.
+many clients get the event. By Redis, with --redis or as WS_EMIT_URL=redis://..., it needs none, and
+prints how many servers do. The variable REDIS is for the server and does not choose this way.
 
 With --batch each line is an object with the keys of POST /emit: event, room, data or args, except and
 namespace. Lines are sent as they come, until one is wrong.
@@ -84,11 +86,29 @@ func (f *emitFlags) checkArguments(cmd *cobra.Command, args []string) error {
 		err = errors.New("the ROOM is empty: that would be everybody, and wants --all")
 	case f.all && (len(args) == 0 || len(args) > 3), !f.all && (len(args) < 2 || len(args) > 3):
 		return arguments(2, 3)(cmd, args)
+	default:
+		err = f.checkEvent(args)
 	}
 	if err != nil {
 		return usageError{err}
 	}
 	return nil
+}
+
+// checkEvent refuses what is an EVENT only because a word before it is missing. Whoever means it gives a JSON, such as null.
+func (f *emitFlags) checkEvent(args []string) error {
+	last := []byte(args[len(args)-1])
+	switch begin := bytes.TrimSpace(last); {
+	case len(args) == 3 || !json.Valid(last) || begin[0] != '{' && begin[0] != '[':
+		return nil
+	case f.all && len(args) == 2 && args[0] != "":
+		return nil // an EVENT, and its JSON
+	case f.all:
+		return errors.New("the EVENT is JSON: EVENT is missing")
+	case len(f.rooms) > 0:
+		return errors.New("the EVENT is JSON: ROOM is missing, to which --room only adds")
+	}
+	return errors.New("the EVENT is JSON: ROOM or EVENT is missing")
 }
 
 func (f *emitFlags) run(cmd *cobra.Command, environ, args []string) error {

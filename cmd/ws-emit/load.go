@@ -307,7 +307,7 @@ var fieldName = regexp.MustCompile(`\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b`)
 
 // asFlags rewords an error of server.Config, which names its fields, for people who know flags.
 func asFlags(err error) error {
-	flags := make(map[string]string)
+	flags := map[string]string{"EmitSecret": "--" + nameSecret} // fields that are not called like their flags
 	for _, s := range settings() {
 		field := ""
 		for word := range strings.SplitSeq(s.name, "-") {
