@@ -3,6 +3,7 @@ module github.com/ws-emit/ws-emit
 go 1.26.0
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/gobwas/ws v1.5.0
 	github.com/google/go-cmp v0.7.0

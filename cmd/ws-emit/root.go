@@ -67,6 +67,7 @@ func newRoot(args, environ []string, stderr io.Writer) *cobra.Command {
 		newEmitCommand(environ),
 		newListenCommand(environ),
 		newSpyCommand(environ),
+		newBenchCommand(environ),
 		newRoomspaceCommand(environ),
 		newCompletionCommand(),
 		newManCommand(),

@@ -1,0 +1,123 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// load is one run: what its clients and emitters share.
+type load struct {
+	// Immutable after newLoad.
+	cfg   Config
+	run   uint32
+	began time.Time // zero of all times in marks
+	pool  *pool
+
+	expected atomic.Int64 // deliveries that accepted messages make
+	accepted atomic.Int64 // messages
+	gone     atomic.Int64 // clients that have ended before they should, slow ones apart
+}
+
+// now is the time since the run began.
+func (l *load) now() time.Duration { return time.Since(l.began) }
+
+// connection is the transport of a client.
+type connection interface {
+	// receive hands on what comes, and returns when the connection has ended, or nil when it was closed.
+	receive() error
+	// close makes receive return, with the error that it would have found by itself.
+	close()
+}
+
+// client is one client under load.
+type client struct {
+	load  *load
+	index int
+	conn  connection
+
+	// Owned by whoever runs receive.
+	trackers []tracker // for each of its rooms, one for each emitter
+	err      error     // why it ended before it should
+}
+
+// errEnded are the ends of a connection that are not those of TCP.
+var (
+	errClosed       = errors.New("the server closed the WebSocket")
+	errEngineClosed = errors.New("the server closed the session")
+	errDisconnected = errors.New("the server disconnected the socket")
+	errRefused      = errors.New("the server refused the join")
+)
+
+// connect connects and joins. It blocks until all joins are acknowledged, or ctx ends.
+func (l *load) connect(ctx context.Context, index int) (*client, error) {
+	c := &client{load: l, index: index}
+	if !l.cfg.slow(index) {
+		c.trackers = make([]tracker, l.cfg.RoomsPerClient*l.cfg.Emitters)
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
+	defer cancel()
+	var err error
+	if l.cfg.Transport == Polling {
+		err = c.dialPolling(ctx)
+	} else {
+		err = c.dialWebSocket(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// receive gets messages until the connection ends.
+func (c *client) receive() {
+	if c.err = c.conn.receive(); c.err != nil && !c.load.cfg.slow(c.index) {
+		c.load.gone.Add(1)
+	}
+}
+
+// got takes one message that came at a time.
+func (c *client) got(w *worker, message []byte, now time.Duration) {
+	m, ok := findMark(message)
+	if !ok || m.run != c.load.run {
+		return // somebody else's
+	}
+	t := c.tracker(m)
+	if t == nil {
+		w.counts.strays++
+		return
+	}
+	switch t.add(m.sequence) {
+	case doubled:
+		w.counts.doubled++
+		return
+	case late:
+		w.counts.late++
+	}
+	w.counts.delivered++
+	w.counts.bytes += int64(len(message))
+	w.counts.last = now
+	record(w.latency, now-time.Duration(m.sent))
+}
+
+// tracker finds the one for a message, or nil if the client should not have got it.
+func (c *client) tracker(m mark) *tracker {
+	cfg := &c.load.cfg
+	j := (int64(m.room) - int64(c.index)*int64(cfg.RoomsPerClient)) % int64(cfg.Rooms)
+	if j < 0 {
+		j += int64(cfg.Rooms)
+	}
+	if int64(m.room) >= int64(cfg.Rooms) || j >= int64(cfg.RoomsPerClient) || int(m.emitter) >= cfg.Emitters || m.sequence == 0 {
+		return nil
+	}
+	return &c.trackers[int(j)*cfg.Emitters+int(m.emitter)]
+}
+
+// joinData is the argument of a join.
+func (c *client) joinData(room int) string {
+	cfg := &c.load.cfg
+	return string(newTemplate(cfg.JoinData, markRoom, markClient).
+		bind(values{markRoom: inString(cfg.room(room)), markClient: fmt.Sprint(c.index)}).append(nil, nil))
+}

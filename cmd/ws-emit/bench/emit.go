@@ -1,0 +1,170 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+const (
+	// busyPause is the pause after a server was behind and did not say how long to wait, or after an emit that failed.
+	busyPause = 100 * time.Millisecond
+	// maxFailures is how many emits may fail one after the other.
+	maxFailures = 10
+	// timerSlack is how late a timer may be without that it counts as latency: it is not the server who is late.
+	timerSlack = 2 * time.Millisecond
+)
+
+// sender hands messages to the server, one at a time.
+type sender interface {
+	// send returns once the message is accepted. Errors: *busyError and *refusedError when it is known that it was not; after any other it
+	// is not known.
+	send(room int, data []byte) error
+}
+
+// busyError says that the server was behind.
+type busyError struct{ after time.Duration }
+
+func (e *busyError) Error() string { return "the server was behind" }
+
+// refusedError says that the server does not take such messages.
+type refusedError struct{ reason string }
+
+func (e *refusedError) Error() string { return e.reason }
+
+// emitter emits, one message after the other.
+type emitter struct {
+	// Immutable after newEmitter.
+	load    *load
+	index   int
+	sender  sender
+	members []int64       // of each room
+	budget  *atomic.Int64 // messages that may still be sent, of all emitters; nil is any number
+	started time.Time
+
+	// Owned by run.
+	sent    []uint32         // for each room, the number of the last message that was accepted, or may have been
+	unsure  map[int][]uint32 // for each room, the numbers of those that may have been
+	busy    int64
+	failed  int64
+	latency *hdrhistogram.Histogram
+	data    []byte
+}
+
+func (l *load) newEmitter(index int, s sender, members []int64, budget *atomic.Int64) *emitter {
+	return &emitter{
+		load: l, index: index, sender: s, members: members, budget: budget,
+		sent: make([]uint32, l.cfg.Rooms), unsure: make(map[int][]uint32), latency: newHistogram(),
+	}
+}
+
+// run emits until ctx ends or the budget is used up. A message that is on its way then is waited for.
+func (e *emitter) run(ctx context.Context) error {
+	failures := 0
+	for turn := 0; ctx.Err() == nil; turn++ {
+		due, ok := e.wait(ctx, turn)
+		if !ok || e.budget != nil && e.budget.Add(-1) < 0 {
+			return nil
+		}
+		err := e.emit(ctx, (e.index+turn)%e.load.cfg.Rooms, due)
+		if err == nil {
+			failures = 0
+			continue
+		}
+		if _, ok := errors.AsType[*refusedError](err); ok {
+			return fmt.Errorf("emit: %w", err)
+		}
+		if failures++; failures == maxFailures {
+			return fmt.Errorf("emit: %d failures one after the other, the last one: %w", failures, err)
+		}
+		pause(ctx, busyPause)
+	}
+	return nil
+}
+
+// wait waits until it is time for a message, and returns since when it is; 0 is now, whenever that is.
+func (e *emitter) wait(ctx context.Context, turn int) (due time.Duration, ok bool) {
+	cfg := &e.load.cfg
+	if cfg.Rate == 0 {
+		return 0, true
+	}
+	nth := float64(turn)*float64(cfg.Emitters) + float64(e.index)
+	due = e.started.Sub(e.load.began) + time.Duration(nth/cfg.Rate*float64(time.Second))
+	early := due - e.load.now()
+	if early <= 0 {
+		return due, true
+	}
+	if !pause(ctx, early) {
+		return 0, false
+	}
+	return min(e.load.now(), due+timerSlack), true
+}
+
+// emit sends a message until it is accepted, or it is not known whether it is.
+func (e *emitter) emit(ctx context.Context, room int, due time.Duration) error {
+	m := mark{run: e.load.run, emitter: uint16(e.index), room: uint32(room), sequence: e.sent[room] + 1, sent: int64(due)}
+	for {
+		if due == 0 {
+			m.sent = int64(e.load.now())
+		}
+		e.data = appendData(e.data[:0], m, e.load.cfg.Size)
+		err := e.sender.send(room, e.data)
+		if behind, ok := errors.AsType[*busyError](err); ok {
+			e.busy++
+			if !pause(ctx, behind.after) {
+				return nil
+			}
+			continue
+		}
+		if _, ok := errors.AsType[*refusedError](err); ok {
+			return err
+		}
+		e.sent[room]++
+		if err != nil {
+			e.failed++
+			e.unsure[room] = append(e.unsure[room], m.sequence)
+			return err
+		}
+		record(e.latency, e.load.now()-time.Duration(m.sent))
+		e.load.accepted.Add(1)
+		e.load.expected.Add(e.members[room])
+		return nil
+	}
+}
+
+// pause waits, and reports whether ctx has not ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// newSenders makes a sender for each emitter, and what ends what they share.
+func (l *load) newSenders() (_ []sender, closeAll func(), _ error) {
+	switch l.cfg.By {
+	case ByNothing:
+		return nil, func() {}, nil
+	case ByHTTP:
+		return l.newPosters()
+	default:
+		return l.newPublishers()
+	}
+}
+
+// newTransport keeps a connection for each emitter.
+func newTransport(connections int) *http.Transport {
+	return &http.Transport{
+		MaxIdleConns: connections, MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections,
+		DisableCompression: true, ForceAttemptHTTP2: false, WriteBufferSize: 4 << 10, ReadBufferSize: 4 << 10,
+	}
+}

@@ -1,0 +1,85 @@
+package bench
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+)
+
+const (
+	// usualPorts is how many ports one address has where that is not known.
+	usualPorts = 16000
+	// otherFiles is what a process has open beside its connections, generously.
+	otherFiles = 64
+)
+
+// filesFor is how many files a run has open.
+func (c *Config) filesFor() int {
+	n := c.Clients + c.Emitters + otherFiles
+	if c.Transport == Polling {
+		n += c.Clients // a connection for each waiting GET, and one for what is posted meanwhile
+	}
+	return n
+}
+
+// portsEach is how many connections one address is taken for: others on the machine need some, too.
+func portsEach() int { return localPorts() * 3 / 4 }
+
+// loopback reports whether the server is at an address of IPv4 that only this machine can reach.
+func (c *Config) loopback() bool {
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return false
+	}
+	if u.Hostname() == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(u.Hostname()).To4()
+	return ip != nil && ip.IsLoopback()
+}
+
+// sourceAddress is from where a client connects, or nil for any address: every address of 127.0.0.0/8 has ports of its own.
+func sourceAddress(c *Config, index int) net.IP {
+	each := portsEach()
+	if c.Clients <= each || !c.loopback() {
+		return nil
+	}
+	n := index/each + 2
+	return net.IPv4(127, 0, byte(n>>8), byte(n))
+}
+
+// Limits are what bounds the number of clients.
+type Limits struct {
+	OpenFiles       int      `json:"open_files"`        // that this process may have; 0 is not known
+	OpenFilesNeeded int      `json:"open_files_needed"` // by this run
+	OpenFilesServer int      `json:"open_files_server"` // that the server may have; 0 is not known
+	SourceAddresses int      `json:"source_addresses"`  // that clients connect from
+	Notes           []string `json:"notes,omitempty"`   // what will not be enough, and what to do
+}
+
+// limits finds out what bounds a run, and raises it where that is allowed.
+func (c *Config) limits() Limits {
+	l := Limits{OpenFilesNeeded: c.filesFor(), SourceAddresses: 1}
+	l.OpenFiles = raiseOpenFiles(l.OpenFilesNeeded)
+	note := func(format string, args ...any) { l.Notes = append(l.Notes, fmt.Sprintf(format, args...)) }
+	if l.OpenFiles > 0 && l.OpenFiles < l.OpenFilesNeeded {
+		note("%s open files are needed, and this process may have %s: run \"ulimit -n %d\" before, as root where that is not allowed, or ask for fewer clients",
+			number(l.OpenFilesNeeded), number(l.OpenFiles), l.OpenFilesNeeded)
+	}
+	if c.PID != 0 {
+		l.OpenFilesServer = openFilesOf(c.PID)
+		if need := c.Clients + otherFiles; l.OpenFilesServer > 0 && l.OpenFilesServer < need {
+			note("the server may have %s open files, and needs %s: run \"ulimit -n %d\" before it starts, or set LimitNOFILE of its unit",
+				number(l.OpenFilesServer), number(need), need)
+		}
+	}
+	each := portsEach()
+	if c.Clients > each {
+		if c.loopback() {
+			l.SourceAddresses = (c.Clients + each - 1) / each
+		} else {
+			note("one address has ports for about %s connections to a server: widen net.ipv4.ip_local_port_range, or run the bench on several machines", number(each))
+		}
+	}
+	return l
+}

@@ -1,0 +1,366 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// settleFor is how long a server is given after all have joined: where no join is acknowledged, and before its memory is read.
+	settleFor = time.Second
+	// lingerFor is how long clients go on receiving when they have everything: what is doubled comes late.
+	lingerFor  = 200 * time.Millisecond
+	drainEvery = 5 * time.Millisecond
+	// hopeless is how many clients may fail to connect before one has.
+	hopeless = 100
+	// closing is how many clients are closed at the same time.
+	closing = 64
+)
+
+// CheckLimits says what bounds a run with a configuration, and raises what it may, for this process.
+func CheckLimits(cfg Config) (Limits, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return Limits{}, err
+	}
+	return cfg.limits(), nil
+}
+
+// Run puts a server under load, and returns what came of it. It blocks until the run is over and all its connections are closed. When ctx
+// ends, the emitters stop, and the report says what came of it until then.
+//
+// An error means that there is nothing to report: the configuration is wrong, no client could connect, the server refuses emits, or ctx
+// ended before all had joined. That messages were lost is no error, see [Report.Failure].
+func Run(ctx context.Context, cfg Config) (*Report, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	r := &run{
+		load:   &load{cfg: cfg, run: rand.Uint32(), began: time.Now(), pool: newPool()},
+		report: &Report{Load: newLoadReport(&cfg), Limits: cfg.limits()},
+	}
+	if cfg.PID != 0 {
+		if r.before, err = usageOf(cfg.PID); err != nil {
+			return nil, err
+		}
+	}
+	senders, closeSenders, err := r.load.newSenders()
+	if err != nil {
+		return nil, err
+	}
+	defer closeSenders()
+	r.sampler = newSampler(r.load)
+	done := make(chan struct{})
+	var sampling sync.WaitGroup
+	sampling.Go(func() { r.sampler.run(done) })
+	err = r.phases(ctx, senders)
+	close(done)
+	sampling.Wait()
+	r.closeClients()
+	if err != nil {
+		return nil, err
+	}
+	r.account()
+	return r.report, nil
+}
+
+// run is one run.
+type run struct {
+	load    *load
+	report  *Report
+	sampler *sampler
+	before  Usage // of the server
+
+	clients   []*client // those that have joined
+	receiving sync.WaitGroup
+	emitters  []*emitter
+}
+
+func newLoadReport(c *Config) Load {
+	return Load{
+		URL: c.URL, Date: time.Now().Truncate(time.Second), Transport: c.Transport, Clients: c.Clients, Slow: c.Slow, Rooms: c.Rooms,
+		RoomsPerClient: c.RoomsPerClient, By: c.By, Emitters: c.Emitters, Rate: c.Rate, Size: c.Size, Duration: c.Duration.Seconds(), Count: c.Count,
+	}
+}
+
+// phases connects, emits and waits for what is under way.
+func (r *run) phases(ctx context.Context, senders []sender) error {
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	if r.load.cfg.NoJoinAck || r.load.cfg.PID != 0 {
+		if !pause(ctx, settleFor) {
+			return ctx.Err()
+		}
+	}
+	from, err := r.measure()
+	if err != nil {
+		return err
+	}
+	r.sampler.begin(Emitting)
+	if err := r.emit(ctx, senders); err != nil {
+		return err
+	}
+	r.report.Stopped = ctx.Err() != nil
+	r.sampler.begin(Draining)
+	last := r.drain()
+	to, err := r.measure()
+	if err != nil {
+		return err
+	}
+	r.used(from, to, last)
+	return nil
+}
+
+// moment is what processes had used at a time.
+type moment struct {
+	at     time.Duration
+	server Usage
+	own    time.Duration
+}
+
+func (r *run) measure() (m moment, err error) {
+	m = moment{at: r.load.now(), own: ownCPU()}
+	if r.load.cfg.PID != 0 {
+		m.server, err = usageOf(r.load.cfg.PID)
+	}
+	return m, err
+}
+
+// connect connects all clients.
+func (r *run) connect(ctx context.Context) error {
+	cfg := &r.load.cfg
+	var (
+		mu      sync.Mutex // guards the following
+		latency = newHistogram()
+		failed  = make(map[string]int)
+		last    error
+	)
+	from, err := r.measure()
+	if err != nil {
+		return err
+	}
+	var next atomic.Int64
+	var group errgroup.Group
+	for range min(cfg.Parallel, cfg.Clients) {
+		group.Go(func() error {
+			for {
+				i := int(next.Add(1) - 1)
+				if i >= cfg.Clients || !r.turn(ctx, i, from.at) {
+					return nil
+				}
+				began := r.load.now()
+				c, err := r.load.connect(ctx, i)
+				mu.Lock()
+				if err != nil {
+					failed[err.Error()]++
+					last = err
+					if n := r.sampler.failed.Add(1); n >= hopeless && len(r.clients) == 0 {
+						next.Store(int64(cfg.Clients))
+					}
+				} else {
+					record(latency, r.load.now()-began)
+					r.clients = append(r.clients, c)
+					r.sampler.connected.Add(1)
+					r.receiving.Go(c.receive)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	_ = group.Wait() // there is no error
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if len(r.clients) == 0 {
+		return fmt.Errorf("no client could connect: %w", last)
+	}
+	to, err := r.measure()
+	if err != nil {
+		return err
+	}
+	seconds := (to.at - from.at).Seconds()
+	n := len(r.clients)
+	r.report.Connect = Connect{
+		Connected: n, Failed: cfg.Clients - n, Errors: failed, Seconds: seconds, PerSecond: float64(n) / seconds, Latency: quantiles(latency),
+	}
+	r.report.Bench.CPUPerConnect = each(to.own-from.own, int64(n))
+	if cfg.PID != 0 {
+		r.report.Server = &Server{PID: cfg.PID, CPUPerConnect: each(to.server.CPU-from.server.CPU, int64(n)), RSSBefore: r.before.RSS}
+	}
+	return nil
+}
+
+// turn waits until a client may begin, and reports whether ctx has not ended.
+func (r *run) turn(ctx context.Context, i int, from time.Duration) bool {
+	if rate := r.load.cfg.ConnectRate; rate > 0 {
+		return pause(ctx, from+time.Duration(float64(i)/rate*float64(time.Second))-r.load.now())
+	}
+	return ctx.Err() == nil
+}
+
+// each is the time for one of n, in microseconds.
+func each(d time.Duration, n int64) float64 {
+	if n == 0 {
+		return 0
+	}
+	return float64(d) / float64(time.Microsecond) / float64(n)
+}
+
+// emit lets all emitters emit, until their time is over. Without emitters it waits for that time.
+func (r *run) emit(ctx context.Context, senders []sender) error {
+	cfg := &r.load.cfg
+	if cfg.Duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, cfg.Duration)
+		defer cancel()
+	}
+	var budget *atomic.Int64
+	if cfg.Count > 0 {
+		budget = new(atomic.Int64)
+		budget.Store(cfg.Count)
+	}
+	members := make([]int64, cfg.Rooms)
+	for _, c := range r.clients {
+		for j := range cfg.RoomsPerClient {
+			if !cfg.slow(c.index) {
+				members[cfg.roomOf(c.index, j)]++
+			}
+		}
+	}
+	started := time.Now()
+	group, ctx := errgroup.WithContext(ctx)
+	for i, s := range senders {
+		e := r.load.newEmitter(i, s, members, budget)
+		e.started = started
+		r.emitters = append(r.emitters, e)
+		group.Go(func() error { return e.run(ctx) })
+	}
+	if len(senders) == 0 {
+		<-ctx.Done()
+	}
+	err := group.Wait()
+	seconds := time.Since(started).Seconds()
+	latency := newHistogram()
+	emit := &r.report.Emit
+	for _, e := range r.emitters {
+		latency.Merge(e.latency)
+		emit.Busy += e.busy
+		emit.Failed += e.failed
+	}
+	emit.Accepted, emit.Seconds, emit.Latency = r.load.accepted.Load(), seconds, quantiles(latency)
+	emit.PerSecond = float64(emit.Accepted) / seconds
+	return err
+}
+
+// drain waits until everything has been delivered, and returns when that was; or for as long as there is patience.
+func (r *run) drain() (last time.Duration) {
+	deadline := r.load.now() + r.load.cfg.Patience
+	ticker := time.NewTicker(drainEvery)
+	defer ticker.Stop()
+	complete := time.Duration(-1)
+	for range ticker.C {
+		now := r.load.now()
+		got := r.load.pool.collect(nil)
+		if complete < 0 && got.delivered >= r.load.expected.Load() {
+			complete = now
+		}
+		if complete >= 0 && now-complete >= lingerFor || now >= deadline {
+			return got.last
+		}
+	}
+	return 0 // a ticker does not end
+}
+
+// used reports what processes have used from the first emit to the last delivery.
+func (r *run) used(from, to moment, last time.Duration) {
+	seconds := (max(last, from.at) - from.at).Seconds()
+	if r.load.cfg.By == ByNothing {
+		seconds = (to.at - from.at).Seconds()
+	}
+	got := r.load.pool.collect(nil)
+	d := &r.report.Delivery
+	d.Seconds = seconds
+	if seconds > 0 {
+		d.PerSecond, d.BytesPerSecond = float64(got.delivered)/seconds, float64(got.bytes)/seconds
+		r.report.Bench.CPU = (to.own - from.own).Seconds() / seconds
+	}
+	r.report.Bench.CPUPerDelivery = each(to.own-from.own, got.delivered)
+	s := r.report.Server
+	if s == nil {
+		return
+	}
+	s.CPUPerDelivery = each(to.server.CPU-from.server.CPU, got.delivered)
+	if seconds > 0 {
+		s.CPU = (to.server.CPU - from.server.CPU).Seconds() / seconds
+	}
+	s.RSSConnected, s.RSSAfter = from.server.RSS, to.server.RSS
+	s.RSSPerConnected = float64(from.server.RSS-s.RSSBefore) / float64(len(r.clients))
+}
+
+// closeClients closes all connections, and waits for those who read them.
+func (r *run) closeClients() {
+	var group errgroup.Group
+	group.SetLimit(closing)
+	for _, c := range r.clients {
+		group.Go(func() error { c.conn.close(); return nil })
+	}
+	_ = group.Wait() // there is no error
+	r.receiving.Wait()
+}
+
+// account compares what was sent with what has come.
+func (r *run) account() {
+	cfg := &r.load.cfg
+	d := &r.report.Delivery
+	d.Ended = make(map[string]int)
+	for _, c := range r.clients {
+		if cfg.slow(c.index) {
+			if c.err != nil {
+				d.SlowEnded++
+			}
+			continue
+		}
+		if c.err != nil {
+			d.Ended[reason(c.err)]++
+		}
+		for i := range c.trackers {
+			e, room := r.emitters[i%cfg.Emitters], cfg.roomOf(c.index, i/cfg.Emitters)
+			t, sent, unsure := &c.trackers[i], e.sent[room], e.unsure[room]
+			more := int64(t.last) - int64(sent) // that the server had refused
+			d.Strays += max(more, 0)
+			d.Expected += int64(sent) - int64(len(unsure))
+			d.Lost += t.missing(max(sent, t.last), unsure)
+		}
+	}
+	got := r.load.pool.collect(nil)
+	d.Delivered = d.Expected - d.Lost
+	d.Doubled, d.OutOfOrder = got.doubled, got.late
+	d.Strays += got.strays
+	d.Latency = quantiles(r.sampler.total)
+	r.report.Curve = curve(r.sampler.total)
+	r.report.Samples = slices.Clone(r.sampler.samples)
+	if s := r.report.Server; s != nil {
+		s.RSSMost = max(r.sampler.rssMost, s.RSSConnected, s.RSSAfter)
+	}
+}
+
+// reason is the innermost error: what is around it has addresses and ports.
+func reason(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}

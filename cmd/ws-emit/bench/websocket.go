@@ -1,0 +1,346 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+const (
+	dialBuffer   = 1024     // bytes, while a client connects
+	maxFrame     = 64 << 20 // bytes; more is taken for a fault of the server
+	maxKept      = 4 << 10  // bytes that a client keeps for the next beginning of a frame
+	writeTimeout = 10 * time.Second
+	slowBuffer   = 4 << 10 // bytes, the receive buffer of slow clients
+	slowPatience = 2 * time.Second
+)
+
+// Packets of Engine.IO and Socket.IO in one text, as far as clients have to know them.
+const (
+	engineOpen    = '0'
+	engineClose   = '1'
+	enginePing    = '2'
+	enginePong    = "3"
+	engineMessage = '4'
+
+	sioConnect      = '0'
+	sioDisconnect   = '1'
+	sioEvent        = "42"
+	sioAck          = "43"
+	sioConnectError = "44"
+)
+
+// socket is a WebSocket with one Socket.IO socket on it.
+type socket struct {
+	client *client
+	conn   net.Conn
+	slow   bool
+	// closing is set before the connection is closed by us; stop is closed then, for those who do not read.
+	closing atomic.Bool
+	stop    chan struct{} // nil unless slow
+
+	// Owned by receive.
+	partial  []byte // the beginning of a frame
+	fragment []byte // the beginning of a message
+}
+
+// dialWebSocket connects and joins over WebSocket.
+func (c *client) dialWebSocket(ctx context.Context) error {
+	cfg := &c.load.cfg
+	dialer := ws.Dialer{
+		ReadBufferSize:  dialBuffer,
+		WriteBufferSize: dialBuffer,
+		Header:          ws.HandshakeHeaderHTTP(cfg.Header),
+		NetDial:         newDialer(cfg, c.index).DialContext,
+	}
+	url := strings.Replace(cfg.URL, "http", "ws", 1) + cfg.Path + "?EIO=4&transport=websocket"
+	conn, br, _, err := dialer.Dial(ctx, url)
+	if err != nil {
+		return fmt.Errorf("open WebSocket: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	if br == nil {
+		br = bufio.NewReaderSize(conn, dialBuffer)
+	}
+	s := &socket{client: c, conn: conn, slow: cfg.slow(c.index)}
+	err = s.join(br)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	s.partial, _ = br.Peek(br.Buffered())
+	s.partial = bytes.Clone(s.partial)
+	if s.slow {
+		s.stop = make(chan struct{})
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetReadBuffer(slowBuffer) // it is slow in any case
+		}
+	}
+	c.conn = s
+	return nil
+}
+
+// newDialer makes connections from one address of loopback after the other where one would have too few ports.
+func newDialer(cfg *Config, index int) *net.Dialer {
+	d := &net.Dialer{}
+	if address := sourceAddress(cfg, index); address != nil {
+		d.LocalAddr = &net.TCPAddr{IP: address}
+	}
+	return d
+}
+
+// join does all that is done before messages may come.
+func (s *socket) join(br *bufio.Reader) error {
+	cfg := &s.client.load.cfg
+	open, err := readMessage(br)
+	if err != nil {
+		return fmt.Errorf("handshake: %w", err)
+	}
+	if len(open) == 0 || open[0] != engineOpen {
+		return errors.New("handshake: no open packet")
+	}
+	namespace := ""
+	if cfg.Namespace != "/" {
+		namespace = cfg.Namespace + ","
+	}
+	if err := s.write(ws.OpText, []byte("40"+namespace)); err != nil {
+		return fmt.Errorf("connect to namespace: %w", err)
+	}
+	if _, err := s.await(br, "40"+namespace); err != nil {
+		return fmt.Errorf("connect to namespace: %w", err)
+	}
+	event, _ := json.Marshal(cfg.JoinEvent) // every string can be encoded
+	for j := range cfg.RoomsPerClient {
+		id := strconv.Itoa(j + 1)
+		if cfg.NoJoinAck {
+			id = ""
+		}
+		packet := sioEvent + namespace + id + "[" + string(event) + "," + s.client.joinData(cfg.roomOf(s.client.index, j)) + "]"
+		if err := s.write(ws.OpText, []byte(packet)); err != nil {
+			return fmt.Errorf("join: %w", err)
+		}
+		if cfg.NoJoinAck {
+			continue
+		}
+		answer, err := s.await(br, sioAck+namespace+id+"[")
+		if err != nil {
+			return fmt.Errorf("join: %w", err)
+		}
+		if bytes.Contains(answer, []byte(`"ok":false`)) {
+			return errRefused
+		}
+	}
+	return nil
+}
+
+// await reads messages up to one that begins in a way.
+func (s *socket) await(br *bufio.Reader, beginning string) ([]byte, error) {
+	for {
+		m, err := readMessage(br)
+		if err != nil {
+			return nil, err
+		}
+		if bytes.HasPrefix(m, []byte(beginning)) {
+			return m, nil
+		}
+		if bytes.HasPrefix(m, []byte(sioConnectError)) {
+			return nil, errors.New("the server refused the namespace")
+		}
+		if err := s.control(m); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// readMessage reads a message while a client connects: it is short, and in one frame.
+func readMessage(br *bufio.Reader) ([]byte, error) {
+	for {
+		h, err := ws.ReadHeader(br)
+		if err != nil {
+			return nil, err
+		}
+		if h.Length > maxFrame {
+			return nil, errTooLarge
+		}
+		payload := make([]byte, h.Length)
+		if _, err := io.ReadFull(br, payload); err != nil {
+			return nil, err
+		}
+		switch h.OpCode {
+		case ws.OpText:
+			return payload, nil
+		case ws.OpClose:
+			return nil, errClosed
+		}
+	}
+}
+
+// receive reads until the connection ends.
+func (s *socket) receive() error {
+	if s.slow {
+		return s.wait()
+	}
+	w := s.client.load.pool.take()
+	rest := s.partial
+	s.partial = nil
+	err := s.consume(w, rest)
+	s.client.load.pool.put(w)
+	if err == nil {
+		err = s.read()
+	}
+	s.conn.Close()
+	if s.closing.Load() && (errors.Is(err, net.ErrClosed) || isTimeout(err)) {
+		return nil
+	}
+	return err
+}
+
+// wait reads nothing until the end of the run, and then only to learn whether the server has ended the connection.
+func (s *socket) wait() error {
+	<-s.stop
+	defer s.conn.Close()
+	if err := s.conn.SetReadDeadline(time.Now().Add(slowPatience)); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, s.conn); err != nil && isTimeout(err) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return io.EOF
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout()
+}
+
+// close ends reading: what the server has ended before is still seen.
+func (s *socket) close() {
+	s.closing.Store(true)
+	if s.slow {
+		close(s.stop)
+		return
+	}
+	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // fails only if it has ended
+}
+
+var errTooLarge = errors.New("the server sent a frame that is too large")
+
+// consume takes bytes as they come.
+func (s *socket) consume(w *worker, data []byte) error {
+	if len(data) == 0 {
+		return nil
+	}
+	now := s.client.load.now()
+	if len(s.partial) > 0 {
+		s.partial = append(s.partial, data...)
+		data = s.partial
+	}
+	for len(data) > 0 {
+		w.reader.Reset(data)
+		h, err := ws.ReadHeaderBuffer(&w.reader, w.header[:])
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if h.Length > maxFrame {
+			return errTooLarge
+		}
+		end := len(data) - w.reader.Len() + int(h.Length)
+		if end > len(data) {
+			break
+		}
+		if err := s.frame(w, h, data[end-int(h.Length):end], now); err != nil {
+			return err
+		}
+		data = data[end:]
+	}
+	s.partial = append(s.partial[:0], data...)
+	if len(s.partial) == 0 && cap(s.partial) > maxKept {
+		s.partial = nil
+	}
+	return nil
+}
+
+// frame takes one frame.
+func (s *socket) frame(w *worker, h ws.Header, payload []byte, now time.Duration) error {
+	switch h.OpCode {
+	case ws.OpClose:
+		return errClosed
+	case ws.OpPing:
+		return s.write(ws.OpPong, payload)
+	case ws.OpPong:
+		return nil
+	}
+	if !h.Fin || h.OpCode == ws.OpContinuation {
+		if s.fragment = append(s.fragment, payload...); !h.Fin {
+			return nil
+		}
+		payload = s.fragment
+		s.fragment = nil
+	}
+	if len(payload) > 1 && payload[0] == engineMessage && payload[1] != sioDisconnect {
+		s.client.got(w, payload, now)
+		return nil
+	}
+	return s.control(payload)
+}
+
+// control takes a message that is no event.
+func (s *socket) control(m []byte) error {
+	switch {
+	case len(m) == 1 && m[0] == enginePing:
+		return s.write(ws.OpText, []byte(enginePong))
+	case len(m) == 1 && m[0] == engineClose:
+		return errEngineClosed
+	case len(m) > 1 && m[0] == engineMessage && m[1] == sioDisconnect:
+		return errDisconnected
+	}
+	return nil
+}
+
+func (s *socket) write(op ws.OpCode, payload []byte) error {
+	frame, err := ws.CompileFrame(ws.MaskFrame(ws.NewFrame(op, true, payload)))
+	if err != nil {
+		return err
+	}
+	if err := s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	_, err = s.conn.Write(frame)
+	return err
+}
+
+// readBlocking reads where the connection is not TCP alone: with TLS, bytes that have been decrypted may wait where nobody sees them.
+func (s *socket) readBlocking() error {
+	buf := make([]byte, maxKept)
+	for {
+		n, err := s.conn.Read(buf)
+		w := s.client.load.pool.take()
+		bad := s.consume(w, buf[:n])
+		s.client.load.pool.put(w)
+		if bad != nil {
+			return bad
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
