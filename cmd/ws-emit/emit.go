@@ -41,7 +41,7 @@ func newEmitCommand(environ []string) *cobra.Command {
 what begins with a minus sign: ws-emit emit -- news temperature -5
 
 By HTTP it needs the emit secret of the server, from --secret, --secret-file or SECRET, and prints how
-many clients get the event. By Redis, with --redis or as WS_EMIT_URL=redis://..., it needs none, and
+many clients get the event. By Redis, with --redis or as WS_EMIT_URL=redis://HOST, it needs none, and
 prints how many servers do. The variable REDIS is for the server and does not choose this way.
 
 With --batch each line is an object with the keys of POST /emit: event, room, data or args, except and

@@ -101,7 +101,7 @@ func (f *targetFlags) open(cmd *cobra.Command, environ []string) (*target, error
 // openServer makes a target of POST /emit. A URL without a path is that of the server.
 func openServer(where, secret string) (*target, error) {
 	if secret == "" {
-		return nil, errors.New("there is no emit secret: want one in SECRET, --secret-file or --secret, or instead Redis, in --redis or as " + envURL + "=redis://...")
+		return nil, errors.New("there is no emit secret: want one in SECRET, --secret-file or --secret, or instead Redis, in --redis or as " + envURL + "=redis://HOST")
 	}
 	if u, err := url.Parse(where); err == nil && strings.Trim(u.Path, "/") == "" {
 		u.Path = emitPath

@@ -112,7 +112,7 @@ func TestWrongInput(t *testing.T) {
 		{args: []string{"emit", "--batch", "--except", "room"}, want: "with --batch all of a message stands in its line"},
 		{args: []string{"emit", "room", "connect"}, environ: secretVariable, want: "event: "},
 		{args: []string{"emit", "--namespace", "chat", "room", "event"}, environ: secretVariable, want: "namespace: "},
-		{args: []string{"emit", "room", "event"}, want: "there is no emit secret: want one in SECRET, --secret-file or --secret, or instead Redis, in --redis or as WS_EMIT_URL=redis://..."},
+		{args: []string{"emit", "room", "event"}, want: "there is no emit secret: want one in SECRET, --secret-file or --secret, or instead Redis, in --redis or as WS_EMIT_URL=redis://HOST"},
 		{args: []string{"emit", "--secret-file", "missing", "room", "event"}, want: "--secret-file: open missing: "},
 		{args: []string{"emit", "--url", "localhost:8899", "room", "event"}, environ: secretVariable, want: "must be an absolute http or https URL"},
 		{args: []string{"emit", "--url", "ftp://h", "room", "event"}, environ: secretVariable, want: "the scheme of a Redis URL must be redis"},
