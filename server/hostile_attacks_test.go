@@ -413,7 +413,7 @@ func (a *attacker) pings() error {
 	defer w.close()
 	_ = w.SetWriteDeadline(time.Now().Add(patience))
 	many := strings.Repeat(frameOf(ws.NewPingFrame(make([]byte, 125))), 500)
-	for range 300 { // 20 MB, more than the network keeps
+	for range 1500 { // 98 MB: the network keeps up to 10 MB in each direction
 		if _, err := io.WriteString(w, many); err != nil {
 			var timeout net.Error
 			if errors.As(err, &timeout) && timeout.Timeout() {
