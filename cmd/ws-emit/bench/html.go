@@ -1,22 +1,57 @@
 package bench
 
 import (
+	_ "embed"
 	htmltemplate "html/template"
 	"io"
 	"strings"
 )
 
-var page = htmltemplate.Must(htmltemplate.New("report").Parse(`<!doctype html>
-<meta charset="utf-8">
-<title>ws-emit bench</title>
-<pre>{{.}}</pre>
-`))
+//go:embed report.html
+var pageText string
 
-// WriteHTML writes the report as a page.
+var page = htmltemplate.Must(htmltemplate.New("report").Parse(pageText))
+
+// WriteHTML writes the report as a page with charts that needs nothing else: no script, no font, no style sheet.
 func (r *Report) WriteHTML(w io.Writer) error {
 	var text strings.Builder
 	if err := r.WriteText(&text); err != nil {
 		return err
 	}
-	return page.Execute(w, text.String())
+	view := struct {
+		*Report
+		Date    string
+		Wrong   string // "" is nothing
+		Tiles   []tile
+		Charts  []*chart
+		Details string
+	}{Report: r, Date: r.Load.Date.Format("2006-01-02 15:04:05 MST"), Tiles: r.tiles(), Charts: r.charts(), Details: text.String()}
+	if err := r.Failure(); err != nil {
+		view.Wrong = err.Error()
+	}
+	return page.Execute(w, view)
+}
+
+// tile is one figure that matters.
+type tile struct{ Name, Value, Note string }
+
+func (r *Report) tiles() (all []tile) {
+	d := &r.Delivery
+	if r.Load.By != ByNothing {
+		all = append(all,
+			tile{"Delivered", share(d.Delivered, d.Expected), number(d.Delivered) + " of " + number(d.Expected)},
+			tile{"Throughput", short(d.PerSecond) + "/s", short(r.Emit.PerSecond) + " emits/s"},
+			tile{"Latency p99", micros(float64(d.Latency.P99)), "p50 " + micros(float64(d.Latency.P50)) + ", max " + micros(float64(d.Latency.Max))},
+			tile{"Emit p99", micros(float64(r.Emit.Latency.P99)), "p50 " + micros(float64(r.Emit.Latency.P50))},
+		)
+	}
+	all = append(all, tile{"Connects", short(r.Connect.PerSecond) + "/s", "p99 " + micros(float64(r.Connect.Latency.P99))})
+	s := r.Server
+	if s == nil {
+		return all
+	}
+	if d.Delivered > 0 {
+		all = append(all, tile{"CPU a delivery", micros(s.CPUPerDelivery), "the bench itself " + micros(r.Bench.CPUPerDelivery)})
+	}
+	return append(all, tile{"Memory a connection", size(s.RSSPerConnected), size(float64(s.RSSConnected)) + " when all had joined"})
 }

@@ -68,6 +68,7 @@ func newSampler(l *load) *sampler {
 	if l.cfg.PID != 0 {
 		s.usage, _ = usageOf(l.cfg.PID) // it was there a moment ago
 	}
+	s.take()
 	return s
 }
 
