@@ -67,8 +67,11 @@ func (l *load) newEmitter(index int, s sender, members []int64, budget *atomic.I
 func (e *emitter) run(ctx context.Context) error {
 	failures := 0
 	for turn := 0; ctx.Err() == nil; turn++ {
+		if e.budget != nil && e.budget.Add(-1) < 0 {
+			return nil
+		}
 		due, ok := e.wait(ctx, turn)
-		if !ok || e.budget != nil && e.budget.Add(-1) < 0 {
+		if !ok {
 			return nil
 		}
 		err := e.emit(ctx, (e.index+turn)%e.load.cfg.Rooms, due)
