@@ -75,9 +75,10 @@ func (s *server) receivers(t testing.TB, room string) int {
 // shown is a folder and the page that shows it.
 type shown struct {
 	*browser
-	s    *server
-	dir  string
-	addr string
+	s       *server
+	dir     string
+	addr    string
+	program *process
 }
 
 func (p *shown) write(t testing.TB, name, text string) {
@@ -124,13 +125,13 @@ func (p *shown) updates(t testing.TB) int {
 func showFolder(t testing.TB, b *browser, s *server, addr string, env ...string) *shown {
 	t.Helper()
 	needBundle(t, s)
-	p := &shown{browser: b, s: s, dir: filepath.Join(t.TempDir(), "site"), addr: addr}
-	if err := os.Mkdir(p.dir, 0o755); err != nil {
+	p := &shown{browser: b, s: s, dir: filepath.Join(t.TempDir(), "sites", "site"), addr: addr}
+	if err := os.MkdirAll(p.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	p.write(t, "build.log", "compile\n")
 	p.write(t, "notes.txt", "first version\n")
-	startExample(t, dir2webProgram, addr, env, "--url", s.url(), p.dir)
+	p.program = startExample(t, dir2webProgram, addr, env, "--url", s.url(), p.dir)
 	p.open(t, "http://"+addr)
 	return p
 }
@@ -272,6 +273,55 @@ func TestBrowserDir2webRefused(t *testing.T) {
 		p.has(t, "#state", "not live")
 		p.has(t, "#total", "2 files")
 	})
+}
+
+// TestBrowserDir2webGone: a page that dir2web no longer answers says so, and
+// goes on when it answers again.
+func TestBrowserDir2webGone(t *testing.T) {
+	addr := freeAddress(t)
+	s := startServer(t, "--cors", "http://"+addr)
+	b := startBrowser(t)
+	p := showFolder(t, b, s, addr)
+	p.live(t)
+	p.choose(t, "notes.txt")
+	p.has(t, "#text", "first version")
+	rename := func(path string) {
+		if err := os.Rename(path, path+"2"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	outer := t // until which the programs run
+	for name, end := range map[string]func(){
+		"killed": func() { // it tells nobody; the page finds out when somebody comes back to it
+			p.program.kill()
+			p.d.order(t, object{"do": "run", "script": `dispatchEvent(new Event("focus"))`})
+		},
+		"stopped":      func() { p.program.stop(t) },
+		"moved":        func() { rename(p.dir) },
+		"parent moved": func() { rename(filepath.Dir(p.dir)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			end()
+			p.has(t, "#state", "not live")
+			p.has(t, "#hint", "dir2web does not answer")
+			p.has(t, "#files", "notes.txt")
+			if name == "stopped" {
+				p.screenshots(t, "dir2web-gone")
+			}
+			<-p.program.exited
+			if err := os.MkdirAll(p.dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			p.write(t, "notes.txt", "written while "+name)
+			p.program = startExample(outer, dir2webProgram, addr, nil, "--url", s.url(), p.dir)
+			p.live(t)
+			p.has(t, "#text", "written while "+name)
+			p.write(t, "notes.txt", "live again after "+name)
+			p.has(t, "#text", "live again after "+name)
+			p.d.order(t, object{"do": "run", "script": `document.querySelector("#hint").hidden || Promise.reject(new Error("the hint stays"))`})
+		})
+	}
+	p.expectNoProblems(t)
 }
 
 // TestBrowserDir2webOddFiles: a name that is too long for a room, a large

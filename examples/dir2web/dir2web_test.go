@@ -70,7 +70,7 @@ type wsEmit struct {
 	mu      sync.Mutex // guards the following
 	secrets []string   // that were put
 	batches [][]emitter.Message
-	onEmit  func()
+	onEmit  func() // may be nil
 }
 
 func startWsEmit(t *testing.T, status int) *wsEmit {

@@ -9,6 +9,8 @@
 // The rooms belong to the room-space dir, so a page joins them only with the secret that dir2web has given it. It is set by PUT
 // /roomspaces/dir and not in Redis by hand: that works whether ws-emit has a Redis or not.
 //
+// When dir2web ends, it emits a last rescan: the pages then look at the list, and say that nobody answers.
+//
 // folder.go is what is served of the folder, watch.go notes what changes in it, emit.go tells ws-emit, pages.go are the answers to the
 // browser.
 package main

@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sync/errgroup"
 )
 
 // config is what the flags and the argument say.
@@ -77,6 +78,10 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	if _, err := files.list(); err != nil {
 		return err
 	}
+	was, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
 		return err
@@ -98,26 +103,34 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	log.Info("the page is ready", "url", pageURL(c.address, listener.Addr()), "folder", dir)
 
+	tell := func(ctx context.Context, seen changes) error { return s.tell(ctx, seen, files) }
+	all, running := errgroup.WithContext(ctx)
+	all.Go(func() error { return follow(running, dir, watcher, tell, log) })
+	all.Go(func() error { return stays(running, dir, was) })
+	all.Go(func() error { return serve(running, listener, pages(c, files, s, log)) })
+	err = all.Wait()
+	// The pages look at the list once more, and find that nobody answers.
+	if err := tell(context.WithoutCancel(ctx), changes{list: true}); err != nil {
+		log.Debug("the pages are not told that this is the end", "err", err)
+	}
+	return err
+}
+
+// serve answers requests until ctx ends, which is no error.
+func serve(ctx context.Context, listener net.Listener, pages http.Handler) error {
+	web := &http.Server{Handler: pages, ReadHeaderTimeout: patience}
+	var closing sync.WaitGroup
+	defer closing.Wait()
 	ctx, cancel := context.WithCancel(ctx)
-	web := &http.Server{Handler: pages(c, files, s, log), ReadHeaderTimeout: patience}
-	var others sync.WaitGroup
-	var followed error // read after others have ended
-	others.Go(func() {
-		defer cancel()
-		tell := func(ctx context.Context, seen changes) error { return s.tell(ctx, seen, files) }
-		followed = follow(ctx, dir, watcher, tell, log)
-	})
-	others.Go(func() {
+	defer cancel()
+	closing.Go(func() {
 		<-ctx.Done()
 		web.Close()
 	})
-	served := web.Serve(listener)
-	cancel()
-	others.Wait()
-	if errors.Is(served, http.ErrServerClosed) {
-		served = nil
+	if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
 	}
-	return errors.Join(followed, served)
+	return nil
 }
 
 // pageURL keeps the name of the host that was given: to a browser, and to the --cors of ws-emit, localhost and 127.0.0.1 are two.

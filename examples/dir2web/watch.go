@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -15,6 +17,8 @@ const (
 	pause = 100 * time.Millisecond
 	// again is how long to wait after they could not be told.
 	again = time.Second
+	// glance is how often it is looked whether the folder is still there.
+	glance = 2 * time.Second
 	// most is how many changed files are kept apart while they wait; more count as "any of them".
 	most = 1000
 )
@@ -89,6 +93,23 @@ func follow(ctx context.Context, dir string, w *fsnotify.Watcher, tell func(cont
 		}
 		if due == nil && !seen.none() {
 			due = time.After(pause)
+		}
+	}
+}
+
+// stays blocks until ctx ends, which is no error, or the path dir no longer leads to the folder that it was. A watcher is not told when a
+// folder above that one is moved.
+func stays(ctx context.Context, dir string, was fs.FileInfo) error {
+	look := time.NewTicker(glance)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-look.C:
+			if now, err := os.Stat(dir); err != nil || !os.SameFile(was, now) {
+				return errGone
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -241,36 +242,91 @@ func startFake(t *testing.T, tell func(changes) error) (w *fsnotify.Watcher, end
 	}
 }
 
-// TestRun: the whole program, but for its flags.
-func TestRun(t *testing.T) {
-	e := startWsEmit(t, 204)
-	c := e.config()
-	c.folder, c.address = filepath.Join(t.TempDir(), "dir"), "localhost:0"
-	if err := os.Mkdir(c.folder, 0o755); err != nil {
-		t.Fatal(err)
+// TestStays: the watcher does not say that a folder above has been moved.
+func TestStays(t *testing.T) {
+	for name, end := range map[string]func(parent string) error{
+		"moved": func(parent string) error { return os.Rename(parent, parent+"2") },
+		"replaced": func(parent string) error {
+			return errors.Join(os.Rename(parent, parent+"2"), os.MkdirAll(parent+"/dir", 0o755))
+		},
+		"removed": os.RemoveAll,
+	} {
+		t.Run(name, func(t *testing.T) {
+			parent := filepath.Join(t.TempDir(), "parent")
+			dir := filepath.Join(parent, "dir")
+			write(t, "", dir, "a")
+			was, err := os.Stat(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				ended := make(chan error, 1)
+				go func() { ended <- stays(t.Context(), dir, was) }()
+				write(t, "", dir, "b") // is no other folder
+				select {
+				case err := <-ended:
+					t.Errorf("ended with %v while the folder was there", err)
+				case <-time.After(time.Minute):
+				}
+				if err := end(parent); err != nil {
+					t.Fatal(err)
+				}
+				if err := <-ended; !errors.Is(err, errGone) {
+					t.Errorf("ended with %v", err)
+				}
+			})
+		})
 	}
-	log := &readiness{ready: make(chan struct{})}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, c, slog.New(log)) }()
-	<-log.ready
-	if !strings.HasPrefix(log.url, "http://localhost:") || strings.HasSuffix(log.url, ":0") {
-		t.Errorf("says that the page is at %q, want the host that was given", log.url)
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Errorf("stopped with %v", err)
-	}
+}
 
-	log = &readiness{ready: make(chan struct{})}
-	go func() { ended <- run(t.Context(), c, slog.New(log)) }()
-	<-log.ready
-	if err := os.Remove(c.folder); err != nil {
-		t.Fatal(err)
+// TestRun: the whole program, but for its flags. Whatever ends it, the pages
+// are told to look at the list when it no longer answers, and so find out.
+func TestRun(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end  func(stop context.CancelFunc, dir string) error
+		want error
+	}{
+		"stopped": {func(stop context.CancelFunc, _ string) error { stop(); return nil }, nil},
+		"removed": {func(_ context.CancelFunc, dir string) error { return os.Remove(dir) }, errGone},
+		"parent moved": {func(_ context.CancelFunc, dir string) error {
+			return os.Rename(filepath.Dir(dir), filepath.Dir(dir)+"2")
+		}, errGone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := startWsEmit(t, 204)
+			c := e.config()
+			c.folder, c.address = filepath.Join(t.TempDir(), "parent", "dir"), "localhost:0"
+			if err := os.MkdirAll(c.folder, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			log := &readiness{ready: make(chan struct{})}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ended := make(chan error, 1)
+			go func() { ended <- run(ctx, c, slog.New(log)) }()
+			<-log.ready
+			if !strings.HasPrefix(log.url, "http://localhost:") || strings.HasSuffix(log.url, ":0") {
+				t.Errorf("says that the page is at %q, want the host that was given", log.url)
+			}
+			e.mu.Lock()
+			e.onEmit = func() {
+				if resp, err := http.Get(log.url + "/_list"); err == nil {
+					resp.Body.Close()
+					t.Errorf("a page that looks at the list now gets %s", resp.Status)
+				}
+			}
+			e.mu.Unlock()
+			if err := tt.end(cancel, c.folder); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-ended; !errors.Is(err, tt.want) || err != nil && strings.Count(err.Error(), errGone.Error()) != 1 {
+				t.Errorf("ended with %v, want %v", err, tt.want)
+			}
+			expectMessages(t, e.batches, []string{`rescan dir::_rescan {"data":"modified"}`})
+		})
 	}
-	if err := <-ended; !errors.Is(err, errGone) {
-		t.Errorf("ended with %v after the folder had gone", err)
-	}
+	c := startWsEmit(t, 204).config()
+	c.folder = filepath.Join(t.TempDir(), "nothing")
 	if err := run(t.Context(), c, slog.New(slog.DiscardHandler)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without a folder: %v", err)
 	}
