@@ -45,6 +45,27 @@ func (w *argWriter) text(s []byte) {
 	w.buf = append(w.buf, '"')
 }
 
+// textLen returns how many bytes text writes.
+func textLen(s []byte) int {
+	n := len(s) + len(`""`)
+	for i := 0; i < len(s); {
+		c, size := s[i], 1
+		switch {
+		case c >= utf8.RuneSelf:
+			var r rune
+			if r, size = utf8.DecodeRune(s[i:]); r == utf8.RuneError && size == 1 {
+				n += len("\uFFFD") - 1
+			}
+		case c == '"', c == '\\':
+			n++
+		case c < ' ':
+			n += len(`\u0000`) - 1
+		}
+		i += size
+	}
+	return n
+}
+
 // chars writes a part of a string, as text does.
 func (w *argWriter) chars(s []byte) {
 	start := 0

@@ -26,7 +26,8 @@ type Config struct {
 	// Namespaces are those that messages may be for; others are dropped with DropNamespace. With DialectNode each has channels of its own, and
 	// only these are listened to. Default "/".
 	Namespaces []string
-	// Limits bound each message, and each list on a channel of plain JSON.
+	// Limits bound each message, and each list on a channel of plain JSON. A payload of more than 16 times MaxBytes and 3 KiB for each of
+	// MaxRooms, where at least 1 MiB and 1,000 rooms are counted with, is dropped without a look at it: with the defaults one of 18 MiB.
 	Limits emitter.Limits
 	// Methods are what publishers may ask for; a message with another one is dropped with DropMethod. Default all of [emitter.Methods].
 	Methods []emitter.Method

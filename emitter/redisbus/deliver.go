@@ -69,12 +69,7 @@ func (r *Reader) decode(batch []emitter.Message, it item) (out []emitter.Message
 			r.drops.drop(DropInternal, it.channel.name, len(it.payload))
 		}
 	}()
-	out, reason := it.channel.decode(batch, published{it.name, []byte(it.payload)}, &r.rules)
-	for i := len(batch); i < len(out); i++ {
-		if refusal := r.refuse(&out[i]); refusal != "" {
-			out, reason = batch, refusal
-		}
-	}
+	out, reason := r.read(batch, it)
 	switch reason {
 	case "":
 	case DropAck, DropRequest, DropForeign, DropDuplicate:
@@ -86,6 +81,20 @@ func (r *Reader) decode(batch []emitter.Message, it item) (out []emitter.Message
 		r.cfg.OnDecoded(Decoded{it.name, it.channel.dialect, it.payload, out[len(batch):], reason})
 	}
 	return out
+}
+
+// read appends the messages of one payload, or says why there are none for this reader in it.
+func (r *Reader) read(batch []emitter.Message, it item) (out []emitter.Message, reason DropReason) {
+	if len(it.payload) > maxPayload(r.rules.limits) {
+		return batch, DropTooLarge
+	}
+	out, reason = it.channel.decode(batch, published{it.name, []byte(it.payload)}, &r.rules)
+	for i := len(batch); i < len(out); i++ {
+		if refusal := r.refuse(&out[i]); refusal != "" {
+			return batch, refusal
+		}
+	}
+	return out, reason
 }
 
 // refuse says why a good message is none for this reader, or "".

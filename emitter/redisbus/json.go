@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/ws-emit/ws-emit/emitter"
 )
 
 // document is valid JSON that is walked over without decoding it. Its values are spans of it.
@@ -16,6 +18,7 @@ type document struct {
 	// nonFinite are the places of the nulls that were NaN, Infinity or -Infinity, in ascending order. Python writes these; nobody else
 	// reads them.
 	nonFinite []int
+	limits    emitter.Limits // of what is read
 }
 
 // span is a value of a document, b[start:end], without the white space around it. The zero span is a value that is not there.
@@ -27,54 +30,66 @@ var errNotUTF8 = errors.New("redisbus: not valid UTF-8")
 var errNotJSON = errors.New("redisbus: not valid JSON")
 
 // parseDocument checks b. Like Python it takes non-finite numbers, which become null, as JSON.stringify would write them.
-func parseDocument(b []byte) (document, error) {
-	if !utf8.Valid(b) {
-		return document{}, errNotUTF8
+func parseDocument(b []byte, limits emitter.Limits) (document, error) {
+	d := document{b: b, limits: limits}
+	switch {
+	case !utf8.Valid(b):
+		return d, errNotUTF8
+	case json.Valid(b):
+		return d, nil
 	}
-	if json.Valid(b) {
-		return document{b: b}, nil
-	}
-	d := replaceNonFinite(b)
-	if len(d.nonFinite) == 0 || !json.Valid(d.b) {
-		return document{}, errNotJSON
+	if d.replaceNonFinite(); len(d.nonFinite) == 0 || !json.Valid(d.b) {
+		return d, errNotJSON
 	}
 	return d, nil
 }
 
 // replaceNonFinite writes null for each non-finite number outside of strings. What was not JSON apart from these is not JSON afterwards
 // either: null is no part of any longer token.
-func replaceNonFinite(b []byte) document {
-	out := make([]byte, 0, len(b)+len(b)/8)
-	var places []int
-	for i := 0; i < len(b); {
-		switch b[i] {
-		case '"':
-			end := i + 1
-			for end < len(b) && b[end] != '"' {
-				if b[end] == '\\' {
-					end++
+func (d *document) replaceNonFinite() {
+	n, growth := 0, 0
+	for s := range nonFinites(d.b) {
+		n++
+		growth += len("null") - (s.end - s.start)
+	}
+	if n == 0 {
+		return
+	}
+	out := make([]byte, 0, len(d.b)+growth)
+	d.nonFinite = make([]int, 0, n)
+	done := 0
+	for s := range nonFinites(d.b) {
+		out = append(out, d.b[done:s.start]...)
+		d.nonFinite = append(d.nonFinite, len(out))
+		out = append(out, "null"...)
+		done = s.end
+	}
+	d.b = append(out, d.b[done:]...)
+}
+
+// nonFinites returns the places of non-finite numbers outside of strings, in what may be JSON or not.
+func nonFinites(b []byte) iter.Seq[span] {
+	return func(yield func(span) bool) {
+		for i := 0; i < len(b); i++ {
+			switch b[i] {
+			case '"':
+				for i++; i < len(b) && b[i] != '"'; i++ {
+					if b[i] == '\\' {
+						i++
+					}
 				}
-				end++
+			case 'N', 'I', '-':
+				n := nonFiniteLen(b[i:])
+				if n == 0 {
+					continue
+				}
+				if !yield(span{i, i + n}) {
+					return
+				}
+				i += n - 1
 			}
-			end = min(end+1, len(b))
-			out = append(out, b[i:end]...)
-			i = end
-		case 'N', 'I', '-':
-			n := nonFiniteLen(b[i:])
-			if n == 0 {
-				out = append(out, b[i])
-				i++
-				continue
-			}
-			places = append(places, len(out))
-			out = append(out, "null"...)
-			i += n
-		default:
-			out = append(out, b[i])
-			i++
 		}
 	}
-	return document{b: out, nonFinite: places}
 }
 
 // nonFiniteLen returns the length of the non-finite number that b begins with, or 0.
@@ -236,4 +251,59 @@ func writtenFFFD(quoted []byte) int {
 		i++
 	}
 	return n
+}
+
+// integer returns the text of a number without fraction and exponent.
+func (d *document) integer(s span) (text string, ok bool) {
+	switch c := d.first(s); {
+	case c == '-', '0' <= c && c <= '9':
+		raw := d.raw(s)
+		if string(raw) == "-0" {
+			raw = raw[1:] // as in Python and JavaScript
+		}
+		return string(raw), !bytes.ContainsAny(raw, ".eE")
+	}
+	return "", false
+}
+
+// appendName appends the name of a room. An integer stands for its digits.
+func (d *document) appendName(names []string, s span) (appended []string, ok bool) {
+	name, ok := d.text(s)
+	if !ok {
+		name, ok = d.integer(s)
+	}
+	if !ok {
+		return nil, false
+	}
+	return appendName(names, name, maxNames(d.limits))
+}
+
+// appendName appends a name, if a socket can be in a room that is called like this. ok is unset when there are too many.
+func appendName(names []string, name string, most int) (appended []string, ok bool) {
+	switch {
+	case name == "", len(name) > emitter.MaxRoomBytes:
+		return names, true
+	case len(names) >= most:
+		return nil, false
+	}
+	return append(names, name), true
+}
+
+// args returns the values of a list as arguments. ok is unset when there are too many.
+func (d *document) args(list span) (args []json.RawMessage, ok bool) {
+	n := 2
+	if list.end-list.start > 1024 { // of a short list they are not worth counting
+		n = 0
+		for range d.elements(list) {
+			n++
+		}
+	}
+	if n > maxArgs(d.limits) {
+		return nil, false
+	}
+	args = make([]json.RawMessage, 0, n)
+	for element := range d.elements(list) {
+		args = append(args, d.raw(element))
+	}
+	return args, true
 }

@@ -18,7 +18,8 @@ const maxMsgpackDepth = 64
 // Its methods read the value that b begins with and return what follows it, or say why there is none. After that the reader is of no use.
 type msgpackReader struct {
 	argWriter
-	// limit bounds the JSON, in bytes, give or take one value. 0: none.
+	// limit bounds the JSON, in bytes. A text is not written where there is no room for it, anything else goes up to 128 bytes beyond it. 0:
+	// none.
 	limit int
 	// textOnly writes null for what would be an attachment.
 	textOnly bool
@@ -141,8 +142,7 @@ func (r *msgpackReader) key(b []byte) (rest []byte, reason DropReason) {
 		if err != nil {
 			return nil, DropMalformed
 		}
-		r.text(s)
-		return rest, ""
+		return rest, r.text(s)
 	}
 	r.raw(`"`)
 	rest, reason = r.scalar(b)
@@ -155,7 +155,15 @@ func (r *msgpackReader) textOrBinary(s []byte) DropReason {
 	if !utf8.Valid(s) {
 		return r.attachment(s)
 	}
-	r.text(s)
+	return r.text(s)
+}
+
+// text writes a string, if there is room for it.
+func (r *msgpackReader) text(s []byte) DropReason {
+	if free := r.limit - len(r.buf); r.limit > 0 && 8*len(s) > free && textLen(s) > free {
+		return DropTooLarge
+	}
+	r.argWriter.text(s)
 	return ""
 }
 

@@ -175,6 +175,25 @@ func TestMsgpackBounds(t *testing.T) {
 	if _, reason := r.value(unhex(t, "dc ffff"+strings.Repeat("c2", 0xffff)), 0); reason != DropTooLarge || len(r.buf) > 1010 {
 		t.Errorf("65535 times false: %s, %d bytes", reason, len(r.buf))
 	}
+	// A string is written in its length or not at all.
+	for _, s := range []string{"\x01", "\"", "\xff", "x"} {
+		value := msgp.AppendString(nil, strings.Repeat(s, 4<<20))
+		for _, in := range [][]byte{value, slices.Concat([]byte{0x81}, value, []byte{0})} {
+			r := msgpackReader{limit: 3 << 20}
+			var reason DropReason
+			if n := allocated(func() { _, reason = r.value(in, 0) }); s != "\xff" && reason != DropTooLarge || len(r.buf) > 100 || n > 5<<20 {
+				t.Errorf("%q many times: %s, %d bytes, %d allocated", s, reason, len(r.buf), n)
+			}
+		}
+	}
+	for s, size := range map[string]int{"x": 1, "\"": 2, "é": 2, "\x01": 6} {
+		for limit, want := range map[int]DropReason{1000*size + 2: "", 1000*size + 1: DropTooLarge} {
+			r := msgpackReader{limit: limit}
+			if _, reason := r.value(msgp.AppendString(nil, strings.Repeat(s, 1000)), 0); reason != want {
+				t.Errorf("1000 times %q within %d bytes: %s", s, limit, reason)
+			}
+		}
+	}
 	// What is announced allocates nothing.
 	for _, in := range []string{"dd ffffffff", "df ffffffff", "db ffffffff", "c6 ffffffff", "c9 ffffffff 00"} {
 		b := unhex(t, in)

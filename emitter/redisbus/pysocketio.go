@@ -61,21 +61,13 @@ const (
 // pythonSource is a message of python-socketio in one of its encodings, as the rest of this file reads it.
 type pythonSource interface {
 	shape(pythonMember) memberShape
-	// chars returns a member that is a string without half of a surrogate pair. They must not be changed, and stand until the next call.
+	// chars returns a member that is a string without half of a surrogate pair. They must not be changed.
 	chars(pythonMember) (chars []byte, ok bool)
-	// names returns a member that is one name or a list of them. An integer, which can be a room in Python, stands for its digits. Names
-	// that no socket can have are left out (appendName).
+	// names returns a member that is one name or a list of them, if there are not too many. An integer, which can be a room in Python,
+	// stands for its digits. Names that no socket can have are left out (appendName).
 	names(pythonMember) (names []string, ok bool)
 	// data returns the arguments and the attachments of an event.
 	data() (args []json.RawMessage, attachments [][]byte, reason DropReason)
-}
-
-// appendName appends the name of a room, if a socket can be in it.
-func appendName(names []string, name string) []string {
-	if name == "" || len(name) > emitter.MaxRoomBytes {
-		return names
-	}
-	return append(names, name)
 }
 
 // decodePython decodes what the RedisManager of python-socketio publishes, as JSON since 5.14.0 and as a pickle before, and what is written
@@ -117,11 +109,11 @@ func decodePython(dst []emitter.Message, in published, rules *rules) ([]emitter.
 func parsePython(body []byte, rules *rules) (pythonSource, DropReason) {
 	switch {
 	case !looksPickled(body):
-		return parsePythonJSON(body)
+		return parsePythonJSON(body, rules)
 	case !rules.pickle:
 		return nil, DropPickle
 	}
-	return parsePythonPickle(body)
+	return parsePythonPickle(body, rules)
 }
 
 // looksPickled reports whether a payload begins as a pickled dict of any protocol does. No JSON begins like this.

@@ -37,6 +37,9 @@ func (w *pickleWriter) value(v pickle.Value) DropReason {
 	case pickle.Int:
 		n = v.IntBytes()
 	}
+	if n > w.p.budget {
+		return DropTooLarge
+	}
 	w.reserve(n)
 	start := len(w.buf)
 	switch kind {
@@ -163,11 +166,16 @@ func pythonFloat(f float64) string {
 
 // string writes a string. Half of a surrogate pair is escaped, as json.dumps does it.
 func (w *pickleWriter) string(s []byte) DropReason {
-	n := quotedLen(s)
+	// To look at a string costs as much as to write it.
+	n := len(s) + len(`""`)
 	if reason := w.spend(n); reason != "" {
 		return reason
 	}
-	w.reserve(n)
+	escapes := escapesLen(s)
+	if reason := w.spend(escapes); reason != "" {
+		return reason
+	}
+	w.reserve(n + escapes)
 	w.raw(`"`)
 	for i := pickle.Surrogate(s); i >= 0; i = pickle.Surrogate(s) {
 		w.chars(s[:i])
@@ -180,9 +188,8 @@ func (w *pickleWriter) string(s []byte) DropReason {
 	return ""
 }
 
-// quotedLen returns how many bytes string writes.
-func quotedLen(s []byte) int {
-	n := len(s) + len(`""`)
+// escapesLen returns how many bytes string writes for s more than s has, beside the quotes.
+func escapesLen(s []byte) (n int) {
 	for i, c := range s {
 		switch {
 		case c < ' ':

@@ -18,8 +18,8 @@ type pythonJSON struct {
 
 var _ pythonSource = (*pythonJSON)(nil)
 
-func parsePythonJSON(payload []byte) (pythonSource, DropReason) {
-	doc, err := parseDocument(payload)
+func parsePythonJSON(payload []byte, rules *rules) (pythonSource, DropReason) {
+	doc, err := parseDocument(payload, rules.limits)
 	switch {
 	case errors.Is(err, errNotUTF8):
 		return nil, DropEncoding
@@ -68,59 +68,46 @@ func (p *pythonJSON) names(member pythonMember) (names []string, ok bool) {
 	return names, true
 }
 
-func (p *pythonJSON) appendName(names []string, s span) ([]string, bool) {
-	name, ok := p.text(s)
-	if !ok {
-		if name, ok = p.integer(s); !ok {
-			return nil, false
-		}
-	}
-	return appendName(names, name), true
-}
-
-// integer returns the text of a number without fraction and exponent.
-func (p *pythonJSON) integer(s span) (text string, ok bool) {
-	switch c := p.first(s); {
-	case c == '-', '0' <= c && c <= '9':
-		raw := p.raw(s)
-		return string(raw), !bytes.ContainsAny(raw, ".eE")
-	}
-	return "", false
-}
-
 func (p *pythonJSON) data() (args []json.RawMessage, attachments [][]byte, reason DropReason) {
 	data := p.members[memberData]
 	if data.absent() {
 		return nil, nil, DropMalformed
 	}
+	if data.end-data.start > maxText(p.limits) {
+		return nil, nil, DropTooLarge
+	}
 	switch p.first(p.members[memberBinary]) {
 	case 't':
 		return p.binary(data)
 	case 'f', 'n', 0:
-		return p.args(data), nil, ""
+		args, reason = p.args(data)
+		return args, nil, reason
 	}
 	return nil, nil, DropBinary
 }
 
 // args returns the arguments that a value of data stands for. Since 5.15.1 it is the list of them; before, a tuple came as a list too, and
 // anything else was the only argument. None is no argument at all.
-func (p *pythonJSON) args(data span) []json.RawMessage {
+func (p *pythonJSON) args(data span) (args []json.RawMessage, reason DropReason) {
 	if p.isNull(data) {
-		return nil
+		return nil, ""
 	}
-	args := make([]json.RawMessage, 0, 1)
 	if p.first(data) != '[' {
-		return append(args, p.raw(data))
+		return []json.RawMessage{p.raw(data)}, ""
 	}
-	null := false
+	args, ok := p.document.args(data)
+	switch {
+	case !ok:
+		return nil, DropTooLarge
+	case len(args) > 1:
+		return args, ""
+	}
 	for element := range p.elements(data) {
-		null = p.isNull(element)
-		args = append(args, p.raw(element))
+		if p.isNull(element) { // NaN is not
+			return nil, ""
+		}
 	}
-	if len(args) == 1 && null {
-		return nil
-	}
-	return args
+	return args, ""
 }
 
 // binary reads data that is a list of the value with placeholders and the attachments in base64.
@@ -149,7 +136,8 @@ func (p *pythonJSON) binary(data span) (args []json.RawMessage, attachments [][]
 	if len(attachments) == 0 && bytes.Contains(p.raw(value), []byte(`"_placeholder"`)) {
 		return nil, nil, DropBinary // stands for an attachment that is not there; Validate looks only where there are any
 	}
-	return p.args(value), attachments, ""
+	args, reason = p.args(value)
+	return args, attachments, reason
 }
 
 // strictBase64 has no place for bits or bytes that mean nothing, apart from line ends.

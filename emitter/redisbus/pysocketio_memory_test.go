@@ -10,19 +10,71 @@ import (
 	"github.com/ws-emit/ws-emit/emitter"
 )
 
-// A pickle of n bytes may cost pickleCost*(n+pickleCostSpare) bytes of memory, all that is allocated and let go of counted.
-const (
-	pickleCost      = 64
-	pickleCostSpare = 1 << 10
-)
+// payloadCost is how much memory a payload may cost in times of itself, all that is allocated and let go of counted. A pickle may cost in
+// addition what is written for it.
+const payloadCost = 64
 
 func checkAllocated(t *testing.T, name string, payload []byte) {
 	t.Helper()
 	dst := make([]emitter.Message, 0, 1)
 	for _, limits := range []emitter.Limits{{}, {MaxBytes: -1, MaxRooms: -1}} {
 		n := allocated(func() { decodePython(dst, published{body: payload}, &rules{limits: limits, pickle: true}) })
-		if limit := uint64(pickleCost * (len(payload) + pickleCostSpare)); n > limit {
+		limit := uint64(payloadCost * (len(payload) + 1<<10))
+		if looksPickled(payload) {
+			limit += 3 * uint64(pickleBudget(limits, len(payload)))
+		}
+		if n > limit {
 			t.Errorf("%s, %d bytes: %d bytes allocated, want at most %d", name, len(payload), n, limit)
+		}
+	}
+}
+
+// TestDecodePythonMemory: what is far too much is dropped before it is taken apart.
+func TestDecodePythonMemory(t *testing.T) {
+	for name, text := range map[string]string{
+		"arguments":     python(`"data": [0` + strings.Repeat(",0", 2<<20) + `]`),
+		"less":          python(`"data": [0` + strings.Repeat(",0", 1<<20) + `]`),
+		"binary":        python(`"binary": true, "data": [[0` + strings.Repeat(",0", 1<<20) + `]]`),
+		"rooms":         python(`"room": [0` + strings.Repeat(",0", 2<<20) + `]`),
+		"skip_sid":      python(`"skip_sid": [0` + strings.Repeat(",0", 2<<20) + `]`),
+		"not a number":  python(`"data": [NaN` + strings.Repeat(",NaN", 2<<20) + `]`),
+		"infinite room": python(`"room": [0` + strings.Repeat(",-Infinity", 1<<20) + `]`),
+	} {
+		var reason DropReason
+		if n := allocated(func() { _, reason = decodePython(nil, published{body: []byte(text)}, &rules{}) }); reason == "" || n > 5*uint64(len(text)) {
+			t.Errorf("%s: %q, %d bytes allocated for %d", name, reason, n, len(text))
+		}
+	}
+}
+
+// TestSharedKeys: what stands in a pickle once and is used many times is read once. (Where it is read each time, this takes minutes.)
+func TestSharedKeys(t *testing.T) {
+	const n = 128 << 10
+	for name, key := range map[string]string{
+		"S": "S'" + strings.Repeat("a", n) + "'\n", "escaped S": "S'" + strings.Repeat(`\n`, n/2) + "'\n", "V": "V" + strings.Repeat("a", n) + "\n",
+		"T": "T\x00\x00\x02\x00" + strings.Repeat("a", n), "X": "X\x00\x00\x02\x00" + strings.Repeat("a", n),
+	} {
+		for where, program := range map[string]string{
+			"keys": "}(" + key + "q\x01N" + strings.Repeat("h\x01N", n/4) + "u.",
+			"room": pickledEmit("NsVroom\n(" + key + "q\x01" + strings.Repeat("h\x01", n/4) + "l"),
+			"data": pickledEmit("(" + key + "q\x01" + strings.Repeat("h\x01", n/4) + "l"),
+		} {
+			if got, reason := decodePython(nil, published{body: []byte(program)}, &rules{pickle: true}); len(got) > 0 || reason == "" {
+				t.Errorf("%s as %s: %s, %d messages", name, where, reason, len(got))
+			}
+		}
+	}
+}
+
+// TestSharedTextIsDelivered: a small pickle of a large message is as good as any.
+func TestSharedTextIsDelivered(t *testing.T) {
+	reason := strings.Repeat("because ", 20)
+	for rows, text := range map[int]string{1000: reason, 100: strings.Repeat(reason, 30), 10: strings.Repeat(reason, 300)} {
+		data := "(Vreason\np0\n0V" + text + "\np1\n0" + strings.Repeat("}g0\ng1\ns", rows) + "l"
+		payload := pickledEmit(data)
+		got, drop := decodePython(nil, published{body: []byte(payload)}, &rules{pickle: true})
+		if len(got) != 1 || drop != "" || got[0].Size() < int64(rows*len(text)) {
+			t.Errorf("%d rows with %d bytes each in a pickle of %d: %s", rows, len(text), len(payload), drop)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"unicode/utf8"
 
+	"github.com/ws-emit/ws-emit/emitter"
 	"github.com/ws-emit/ws-emit/emitter/redisbus/internal/pickle"
 )
 
@@ -12,23 +13,15 @@ import (
 type pythonPickle struct {
 	members [memberCount]pickle.Value
 	present [memberCount]bool
-	// budget is how much memory the message may still take, in bytes. One value of a pickle can stand in many places.
-	budget int
+	limits  emitter.Limits
+	budget  int    // how much may still be written, in bytes
+	digits  []byte // of the last name that was an integer
 }
 
 var _ pythonSource = (*pythonPickle)(nil)
 
-const (
-	// A message may be larger than its pickle by this factor. Lists of dicts come to 10, where the keys stand in the pickle once.
-	pickleGrowth = 16
-	pickleSpare  = 1 << 10 // on top of the length of the pickle, in bytes
-
-	nameBytes = 16 // memory for a name, beside its text
-	argBytes  = 32 // memory for an argument, beside its text
-)
-
-func parsePythonPickle(payload []byte) (pythonSource, DropReason) {
-	doc, err := pickle.Decode(payload)
+func parsePythonPickle(payload []byte, rules *rules) (pythonSource, DropReason) {
+	doc, err := pickle.Decode(payload, maxPickled(rules.limits, len(payload)))
 	switch {
 	case errors.Is(err, pickle.ErrNotData):
 		return nil, DropPickle
@@ -37,7 +30,7 @@ func parsePythonPickle(payload []byte) (pythonSource, DropReason) {
 	case err != nil, doc.Root().Kind() != pickle.Dict:
 		return nil, DropMalformed
 	}
-	p := &pythonPickle{budget: pickleGrowth * (len(payload) + pickleSpare)}
+	p := &pythonPickle{limits: rules.limits, budget: pickleBudget(rules.limits, len(payload))}
 	for key, value := range doc.Root().Members() {
 		name, _ := key.Text()
 		if member := pythonMemberOf(name); member != memberCount {
@@ -64,11 +57,7 @@ func (p *pythonPickle) shape(member pythonMember) memberShape {
 }
 
 func (p *pythonPickle) chars(member pythonMember) (chars []byte, ok bool) {
-	return pickledChars(p.members[member])
-}
-
-func pickledChars(v pickle.Value) (chars []byte, ok bool) {
-	chars, ok = v.Text()
+	chars, ok = p.members[member].Text()
 	return chars, ok && utf8.Valid(chars)
 }
 
@@ -77,11 +66,7 @@ func (p *pythonPickle) names(member pythonMember) (names []string, ok bool) {
 	if p.shape(member) != shapeList {
 		return p.appendName(make([]string, 0, 1), v)
 	}
-	n := v.Len()
-	if !p.spend(n * nameBytes) {
-		return nil, false
-	}
-	names = make([]string, 0, n)
+	names = make([]string, 0, min(v.Len(), maxNames(p.limits)))
 	for element := range v.Elements() {
 		if names, ok = p.appendName(names, element); !ok {
 			return nil, false
@@ -90,18 +75,24 @@ func (p *pythonPickle) names(member pythonMember) (names []string, ok bool) {
 	return names, true
 }
 
-func (p *pythonPickle) appendName(names []string, v pickle.Value) ([]string, bool) {
-	name, ok := pickledChars(v)
-	if !ok {
-		if v.Kind() != pickle.Int {
+func (p *pythonPickle) appendName(names []string, v pickle.Value) (appended []string, ok bool) {
+	if v.Kind() == pickle.Int {
+		if !p.spend(v.IntBytes()) {
 			return nil, false
 		}
-		name = v.AppendInt(nil)
+		p.digits = v.AppendInt(p.digits[:0])
+		return appendName(names, string(p.digits), maxNames(p.limits))
 	}
-	if !p.spend(len(name)) {
+	chars, ok := v.Text()
+	switch {
+	case !ok:
+		return nil, false
+	case len(chars) > emitter.MaxRoomBytes: // to look at it would cost as much as it is long
+		return names, true
+	case !utf8.Valid(chars), !p.spend(len(chars)):
 		return nil, false
 	}
-	return appendName(names, string(name)), true
+	return appendName(names, string(chars), maxNames(p.limits))
 }
 
 // data returns what a value stands for that is a tuple of the arguments, None for no argument, or else the only argument.
@@ -115,7 +106,7 @@ func (p *pythonPickle) data() (args []json.RawMessage, attachments [][]byte, rea
 	case pickle.None:
 	case pickle.Tuple:
 		n := data.Len()
-		if !p.spend(n * argBytes) {
+		if n > maxArgs(p.limits) {
 			return nil, nil, DropTooLarge
 		}
 		w.ends = make([]int, 0, n)

@@ -134,6 +134,9 @@ func TestDecodePythonData(t *testing.T) {
 		python(`"binary": true, "data": ["text", "AQ=="]`):                              binary([]string{`"text"`}, []string{"AQ=="}),
 		python(`"binary": true, "data": [null]`):                                        args(),
 		python(`"binary": true, "data": [["_placeholder is no key"]]`):                  args(`"_placeholder is no key"`),
+		// a room that a pickle cannot be told of
+		python(`"room": -0`):       wantPython(func(w *wantMessage) { w.Rooms = []string{"0"} }),
+		python(`"room": [-0, -1]`): wantPython(func(w *wantMessage) { w.Rooms = []string{"0", "-1"} }),
 	})
 }
 

@@ -3,7 +3,6 @@ package redisbus
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -23,7 +22,6 @@ type nodeRoute struct {
 type nodeDocument struct {
 	document
 	attachments [][]byte
-	maxNames    int
 }
 
 // nodeBroadcast are the members of a broadcast that mean something here.
@@ -74,11 +72,10 @@ func validateNode(m *emitter.Message, rules *rules) DropReason {
 // parseBroadcast finds the members of a broadcast.
 func parseBroadcast(payload []byte, rules *rules) (b nodeBroadcast, reason DropReason) {
 	var parts [3]span
-	limit := maxText(rules.limits)
 	if len(payload) > 0 && payload[0] == '[' {
-		b.document, parts, reason = jsonParts(payload)
+		b.document, parts, reason = jsonParts(payload, rules.limits)
 	} else {
-		b.nodeDocument, parts, reason = msgpackParts(payload, limit)
+		b.nodeDocument, parts, reason = msgpackParts(payload, rules.limits)
 	}
 	packet, opts := parts[1], parts[2]
 	switch {
@@ -86,10 +83,9 @@ func parseBroadcast(payload []byte, rules *rules) (b nodeBroadcast, reason DropR
 		return b, reason
 	case b.first(packet) != '{', b.first(opts) != '{':
 		return b, DropMalformed
-	case limit > 0 && packet.end-packet.start > limit:
+	case packet.end-packet.start > maxText(rules.limits):
 		return b, DropTooLarge
 	}
-	b.maxNames = maxNames(rules.limits)
 	for key, value := range b.members(packet) {
 		// As in JavaScript, the last one of equal keys counts.
 		switch name, _ := b.chars(key); string(name) {
@@ -107,26 +103,9 @@ func parseBroadcast(payload []byte, rules *rules) (b nodeBroadcast, reason DropR
 	return b, ""
 }
 
-// maxText is how long the JSON of a packet may be, in bytes, before it is known what of it counts against [emitter.Limits].MaxBytes. 0 is
-// no limit.
-func maxText(l emitter.Limits) int {
-	if l.MaxBytes < 0 {
-		return 0
-	}
-	return 2 * int(max(l.MaxBytes, 1<<20))
-}
-
-// maxNames is how many names a list may have before it is known which of them count against [emitter.Limits].MaxRooms.
-func maxNames(l emitter.Limits) int {
-	if l.MaxRooms < 0 {
-		return int(^uint(0) >> 1)
-	}
-	return 2 * max(l.MaxRooms, 1000)
-}
-
 // jsonParts returns the elements of a list of three.
-func jsonParts(payload []byte) (d document, parts [3]span, reason DropReason) {
-	d, err := parseDocument(payload)
+func jsonParts(payload []byte, limits emitter.Limits) (d document, parts [3]span, reason DropReason) {
+	d, err := parseDocument(payload, limits)
 	switch {
 	case errors.Is(err, errNotUTF8):
 		return d, parts, DropEncoding
@@ -148,7 +127,7 @@ func jsonParts(payload []byte) (d document, parts [3]span, reason DropReason) {
 }
 
 // msgpackParts is jsonParts for MessagePack. Only the second element may have attachments.
-func msgpackParts(payload []byte, limit int) (d nodeDocument, parts [3]span, reason DropReason) {
+func msgpackParts(payload []byte, limits emitter.Limits) (d nodeDocument, parts [3]span, reason DropReason) {
 	if looksPickled(payload) {
 		return d, parts, DropPickle
 	}
@@ -156,8 +135,8 @@ func msgpackParts(payload []byte, limit int) (d nodeDocument, parts [3]span, rea
 	if err != nil || int(n) != len(parts) {
 		return d, parts, DropMalformed
 	}
-	r := msgpackReader{limit: limit}
-	r.buf = make([]byte, 0, len(payload)+len(payload)/4+64)
+	r := msgpackReader{limit: maxText(limits)}
+	r.buf = make([]byte, 0, min(len(payload)+len(payload)/4+64, r.limit))
 	for i := range parts {
 		start := len(r.buf)
 		r.textOnly = i != 1
@@ -169,7 +148,7 @@ func msgpackParts(payload []byte, limit int) (d nodeDocument, parts [3]span, rea
 	if len(rest) > 0 {
 		return d, parts, DropMalformed
 	}
-	d.b, d.attachments = r.buf, r.attachments
+	d.b, d.limits, d.attachments = r.buf, limits, r.attachments
 	return d, parts, ""
 }
 
@@ -206,30 +185,20 @@ func (b *nodeBroadcast) readData(m *emitter.Message) DropReason {
 	if b.first(b.data) != '[' {
 		return DropMalformed
 	}
-	m.Args = make([]json.RawMessage, 0, b.guess(b.data))
 	named := false
-	for element := range b.elements(b.data) {
-		if named {
-			m.Args = append(m.Args, b.raw(element))
-		} else if m.Event, named = b.text(element); !named {
-			return DropEvent
-		}
+	for event := range b.elements(b.data) {
+		m.Event, named = b.text(event)
+		break
 	}
 	if !named {
 		return DropEvent
 	}
+	list, ok := b.args(b.data)
+	if !ok {
+		return DropTooLarge
+	}
+	m.Args = list[1:]
 	return ""
-}
-
-// guess returns how many arguments to make room for. Only of a long list it is worth counting the elements.
-func (b *nodeBroadcast) guess(list span) (n int) {
-	if list.end-list.start < 1024 {
-		return 1
-	}
-	for range b.elements(list) {
-		n++
-	}
-	return n
 }
 
 // targets returns the lists of rooms in the options of a broadcast or request.
@@ -313,29 +282,4 @@ func (d *nodeDocument) names(s span) (names []string, named, ok bool) {
 		return names, named, true
 	}
 	return nil, true, false
-}
-
-// appendName reads one name. An integer stands for its digits.
-func (d *nodeDocument) appendName(names []string, s span) (appended []string, ok bool) {
-	name, ok := d.text(s)
-	if !ok {
-		name, ok = d.integer(s)
-	}
-	switch {
-	case !ok, len(names) >= d.maxNames:
-		return nil, false
-	case name == "", len(name) > emitter.MaxRoomBytes:
-		return names, true
-	}
-	return append(names, name), true
-}
-
-// integer returns the text of a number without fraction and exponent.
-func (d *nodeDocument) integer(s span) (text string, ok bool) {
-	switch c := d.first(s); {
-	case c == '-', '0' <= c && c <= '9':
-		raw := d.raw(s)
-		return string(raw), !bytes.ContainsAny(raw, ".eE")
-	}
-	return "", false
 }

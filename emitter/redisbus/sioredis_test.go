@@ -47,7 +47,7 @@ func (w nodeWant) equal(o nodeWant) bool {
 // packJSON returns JSON as MessagePack, with the members of objects in their order.
 func packJSON(tb testing.TB, text string) []byte {
 	tb.Helper()
-	d, err := parseDocument([]byte(text))
+	d, err := parseDocument([]byte(text), emitter.Limits{})
 	if err != nil {
 		tb.Fatalf("%s: %v", text, err)
 	}
@@ -184,6 +184,7 @@ func TestDecodeNode(t *testing.T) {
 		options(`"rooms": "abc"`):                                         rooms("abc"),
 		options(`"rooms": {"0": "a", "2": "b"}`):                          rooms("a", "b"),
 		options(`"rooms": [42, -7, "x"]`):                                 rooms("42", "-7", "x"),
+		options(`"rooms": [-0]`):                                          rooms("0"),
 		options(`"rooms": ["", "a", "` + strings.Repeat("b", 256) + `"]`): rooms("a"),
 		options(`"rooms": ["a"], "rooms": ["b"]`):                         rooms("b"),
 		options(`"except": ["a", "b"]`):                                   except("a", "b"),

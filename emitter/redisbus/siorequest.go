@@ -50,20 +50,19 @@ func (r nodeRoute) decodeRequest(dst []emitter.Message, in published, rules *rul
 func parseRequest(payload []byte, rules *rules) (q nodeRequest, reason DropReason) {
 	if len(payload) > 0 && payload[0] == '{' {
 		var err error
-		q.document, err = parseDocument(payload)
+		q.document, err = parseDocument(payload, rules.limits)
 		switch {
 		case errors.Is(err, errNotUTF8):
 			return q, DropEncoding
 		case err != nil:
 			return q, DropMalformed
 		}
-	} else if q.document, reason = msgpackDocument(payload, maxText(rules.limits)); reason != "" {
+	} else if q.document, reason = msgpackDocument(payload, rules.limits); reason != "" {
 		return q, reason
 	}
 	if q.first(q.root()) != '{' {
 		return q, DropMalformed
 	}
-	q.maxNames = maxNames(rules.limits)
 	for key, value := range q.members(q.root()) {
 		switch name, _ := q.chars(key); string(name) {
 		case "type":
@@ -88,11 +87,11 @@ func parseRequest(payload []byte, rules *rules) (q nodeRequest, reason DropReaso
 }
 
 // msgpackDocument reads one value in MessagePack, without attachments.
-func msgpackDocument(payload []byte, limit int) (d document, reason DropReason) {
+func msgpackDocument(payload []byte, limits emitter.Limits) (d document, reason DropReason) {
 	if looksPickled(payload) {
 		return d, DropPickle
 	}
-	r := msgpackReader{limit: limit, textOnly: true}
+	r := msgpackReader{limit: maxText(limits), textOnly: true}
 	rest, reason := r.value(payload, 0)
 	switch {
 	case reason != "":
@@ -100,7 +99,7 @@ func msgpackDocument(payload []byte, limit int) (d document, reason DropReason) 
 	case len(rest) > 0:
 		return d, DropMalformed
 	}
-	return document{b: r.buf}, ""
+	return document{b: r.buf, limits: limits}, ""
 }
 
 // method returns what is asked for.

@@ -7,6 +7,9 @@ import (
 	"testing"
 )
 
+// maxValues is what pickles may make here.
+const maxValues = 1 << 20
+
 // TestStringsAreReadOnce: what a string says is found out by Decode, and not each time that it is asked for. It can be asked for as often as
 // it stands in the pickle, which takes a few bytes each time.
 func TestStringsAreReadOnce(t *testing.T) {
@@ -14,7 +17,7 @@ func TestStringsAreReadOnce(t *testing.T) {
 		"V\\u00e9a\n": "éa", "V\xe9\n": "é", "Vplain\n": "plain", "S'\\x61b'\n": "ab", "S'plain'\n": "plain", "S'\\xff'\n": "\xff",
 		"U\x02ab": "ab", "U\x01\xff": "\xff", "T\x01\x00\x00\x00\xff": "\xff", "\x8c\x01a": "a",
 	} {
-		p, err := Decode([]byte("(" + payload + "p0\nV\\u0041\nS'\\x42'\ng0\nt."))
+		p, err := Decode([]byte("("+payload+"p0\nV\\u0041\nS'\\x42'\ng0\nt."), maxValues)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +50,7 @@ func TestTooMuch(t *testing.T) {
 		"indexes":    "N" + strings.Repeat("r\xff\xff\xff\xff", n) + ".",
 	} {
 		var err error
-		if n := allocated(func() { _, err = Decode([]byte(payload)) }); !errors.Is(err, ErrTooLarge) || n > uint64(len(payload))+1<<20 {
+		if n := allocated(func() { _, err = Decode([]byte(payload), maxValues) }); !errors.Is(err, ErrTooLarge) || n > uint64(len(payload))+1<<20 {
 			t.Errorf("%s: %d bytes allocated for %d, %v", name, n, len(payload), err)
 		}
 	}
@@ -56,14 +59,15 @@ func TestTooMuch(t *testing.T) {
 // TestCost: what doc.go says of the memory that a pickle takes.
 func TestCost(t *testing.T) {
 	for name, op := range map[string]string{
-		"lists": "]]a", "values": "NN", "dicts in the memo": "}\x94", "strings": "U\x00U\x00", "strings in the memo": "U\x00\x94", "lines": "V\n", "escapes": "V\xff\n",
+		"lists":  "]]a",
+		"values": "NN", "dicts in the memo": "}\x94", "strings": "U\x00U\x00", "strings in the memo": "U\x00\x94", "lines": "V\n", "escapes": "V\xff\n",
 		"tuples": "N\x85",
 	} {
-		for _, n := range []int{1000, 50_000, maxNodes/2 - 2} {
+		for _, n := range []int{1000, 50_000, maxValues/2 - 2} {
 			payload := []byte("](" + strings.Repeat(op, n) + "e.")
 			var err error
-			taken := allocated(func() { _, err = Decode(payload) })
-			if limit := min(64*len(payload), 2*len(payload)+64<<20); taken > uint64(limit) || err != nil {
+			taken := allocated(func() { _, err = Decode(payload, maxValues) })
+			if limit := min(64*len(payload), 2*len(payload)+64*maxValues); taken > uint64(limit) || err != nil {
 				t.Errorf("%d %s: %d bytes allocated for %d, want at most %d (%v)", n, name, taken, len(payload), limit, err)
 			}
 		}

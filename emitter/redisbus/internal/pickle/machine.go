@@ -5,16 +5,19 @@ import (
 	"math"
 )
 
-// Decode runs a pickle. The result refers to b, which must not be changed while it is used.
-func Decode(b []byte) (*Pickle, error) {
+// Decode runs a pickle that may make up to maxValues values, each counted as often as it stands somewhere. It bounds as well, each by itself, the
+// values that are pushed on the way, the marks and the values that are remembered. The result refers to b, which must not be changed while
+// it is used.
+func Decode(b []byte, maxValues int) (*Pickle, error) {
 	if len(b) > maxLen {
 		return nil, tooLarge("longer than 1 GiB")
 	}
-	n, err := count(b)
+	maxValues = min(maxValues, math.MaxInt32)
+	n, err := count(b, maxValues)
 	if err != nil {
 		return nil, err
 	}
-	m := &machine{p: Pickle{b: b}}
+	m := &machine{p: Pickle{b: b, maxValues: maxValues}}
 	m.stack, m.marks, m.memo = room(m.stackSpace[:], n.values), room(m.markSpace[:], n.marks), m.memoSpace[:0]
 	m.p.items, m.p.containers, m.p.texts = room(m.p.itemSpace[:], n.values), room(m.p.containerSpace[:], n.containers), room([]text(nil), n.texts)
 	if err := m.run(); err != nil {
@@ -31,7 +34,7 @@ type counts struct{ values, containers, texts, marks, memos int }
 
 // count goes over the opcodes up to STOP and executes none. That they are known, not too many, and their arguments complete, is so before
 // anything is allocated, and everything is allocated only once: a slice that grows by append costs five times what is in it.
-func count(b []byte) (n counts, err error) {
+func count(b []byte, most int) (n counts, err error) {
 	for i := 0; i < len(b); {
 		_, end, err := argumentAt(b, i)
 		if err != nil {
@@ -54,7 +57,7 @@ func count(b []byte) (n counts, err error) {
 		default:
 			n.values++
 		}
-		if max(n.values, n.marks, n.memos) > maxNodes {
+		if max(n.values, n.marks, n.memos) > most {
 			return n, tooLarge("too many values")
 		}
 		i = end

@@ -46,7 +46,7 @@ func TestDecode(t *testing.T) {
 		// frames and protocols
 		"\x80\x02N.": "None", "\x80\x05\x95\x02\x00\x00\x00\x00\x00\x00\x00N.": "None", "\x95\x00\x00\x00\x00\x00\x00\x00\x00N.": "None", "N0\x88.": "true",
 	} {
-		p, err := Decode([]byte(payload))
+		p, err := Decode([]byte(payload), maxValues)
 		if err != nil {
 			t.Errorf("%q: %v", payload, err)
 		} else if got := show(p.Root()); got != want {
@@ -99,11 +99,11 @@ func TestDecodeRefuses(t *testing.T) {
 			laughs + ".", strings.Repeat("(", 65) + strings.Repeat("l", 65) + ".",
 			")" + strings.Repeat("\x85", 64) + ".", strings.Repeat("]", 100) + strings.Repeat("a", 99) + ".",
 			"\x8b\x00\x01\x00\x00" + strings.Repeat("a", 256) + ".", "L" + strings.Repeat("9", 4301) + "L\n.", "I-" + strings.Repeat("9", 4301) + "\n.",
-			"(" + strings.Repeat("N", maxNodes) + "l.",
+			"(" + strings.Repeat("N", maxValues) + "l.",
 		},
 	} {
 		for _, payload := range payloads {
-			if _, err := Decode([]byte(payload)); !errors.Is(err, want) {
+			if _, err := Decode([]byte(payload), maxValues); !errors.Is(err, want) {
 				t.Errorf("%.100q: %v, want %v", payload, err, want)
 			}
 		}
@@ -112,10 +112,10 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestDecodeAtTheLimits(t *testing.T) {
 	for _, payload := range []string{
-		strings.Repeat("(", 64) + strings.Repeat("l", 64) + ".", ")" + strings.Repeat("\x85", 63) + ".", "(" + strings.Repeat("N", maxNodes-1) + "l.",
+		strings.Repeat("(", 64) + strings.Repeat("l", 64) + ".", ")" + strings.Repeat("\x85", 63) + ".", "(" + strings.Repeat("N", maxValues-1) + "l.",
 		"\x8b\xff\x00\x00\x00" + strings.Repeat("a", 255) + ".",
 	} {
-		if _, err := Decode([]byte(payload)); err != nil {
+		if _, err := Decode([]byte(payload), maxValues); err != nil {
 			t.Errorf("%.100q: %v", payload, err)
 		}
 	}
@@ -140,7 +140,7 @@ func TestLongs(t *testing.T) {
 				if n > 0 && last >= 0x80 {
 					want.Sub(want, new(big.Int).Lsh(big.NewInt(1), uint(8*n)))
 				}
-				p, err := Decode(slices.Concat([]byte{0x8a, byte(n)}, le, []byte{'.'}))
+				p, err := Decode(slices.Concat([]byte{0x8a, byte(n)}, le, []byte{'.'}), maxValues)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -155,7 +155,7 @@ func TestLongs(t *testing.T) {
 // TestWrongKind: no method panics on a value that it is not for.
 func TestWrongKind(t *testing.T) {
 	for _, payload := range []string{"N.", "\x88.", "I01\n.", "K\x05.", "F1\n.", "Va\n.", "C\x01a.", "].", ").", "}.", "U\x01\xff."} {
-		p, err := Decode([]byte(payload))
+		p, err := Decode([]byte(payload), maxValues)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +223,7 @@ func FuzzPickle(f *testing.F) {
 	f.Add([]byte("]r\xff\xff\xff\xff0j\xff\xff\xff\xff\x94\x8b\x09\x00\x00\x00123456789\x87."))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		before := bytes.Clone(payload)
-		p, err := Decode(payload)
+		p, err := Decode(payload, maxValues)
 		if !bytes.Equal(before, payload) {
 			t.Fatal("payload was changed")
 		}
@@ -240,7 +240,7 @@ func FuzzPickle(f *testing.F) {
 		var b bytes.Buffer
 		dump(&b, p.Root())
 		b.WriteByte('.')
-		again, err := Decode(b.Bytes())
+		again, err := Decode(b.Bytes(), maxValues)
 		if err != nil {
 			t.Fatalf("%q of %q: %v", b.Bytes(), payload, err)
 		}

@@ -4,17 +4,13 @@ import (
 	"iter"
 )
 
-// Limits of what a pickle may make.
-const (
-	maxDepth = 64 // containers in one another
-	// maxNodes is the number of values, each as often as it stands somewhere. It bounds as well what the machine may do on the way, each by
-	// itself: push values, set marks and remember values.
-	maxNodes = 1 << 20
-)
+// maxDepth is how many containers may be in one another.
+const maxDepth = 64
 
 // Pickle is a decoded pickle. It must not be used concurrently.
 type Pickle struct {
 	b          []byte
+	maxValues  int
 	root       ref
 	items      []item
 	containers []container
@@ -101,7 +97,7 @@ func (p *Pickle) measure(r ref, level int) (nodes uint32, depth uint8, err error
 			}
 		}
 		nodes, depth = nodes+n, max(depth, d+1)
-		if nodes > maxNodes {
+		if int64(nodes) > int64(p.maxValues) {
 			return 0, 0, tooLarge("too many values")
 		}
 		if depth > maxDepth {

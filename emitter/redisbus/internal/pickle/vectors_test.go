@@ -154,7 +154,7 @@ func readVectors(tb testing.TB) []vector {
 
 func TestVectors(t *testing.T) {
 	for _, v := range readVectors(t) {
-		p, err := Decode(v.Payload)
+		p, err := Decode(v.Payload, maxValues)
 		if v.Refused != "" {
 			if want := refusals[v.Refused]; want == nil || !errors.Is(err, want) {
 				t.Errorf("%d (%s: %s): %v, want %v", v.ID, v.Publisher, v.Description, err, want)
