@@ -46,7 +46,7 @@ func encodeJSON(v any) string {
 func oneLine(err error) string { return printable(strings.ReplaceAll(err.Error(), "\n", "; ")) }
 
 // packageName matches the names of packages that begin the texts of their errors.
-var packageName = regexp.MustCompile(`(?m)(^|: )(?:emitter|redisbus|roomspace|server|sioclient): `)
+var packageName = regexp.MustCompile(`(?m)(^|: )(?:bench|emitter|redisbus|roomspace|server|sioclient): `)
 
 // withoutPackage takes the names of packages off the text of an error.
 func withoutPackage(err error) error {
