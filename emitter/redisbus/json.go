@@ -193,7 +193,7 @@ func (d *document) valueEnd(i int) int {
 			i++
 			continue
 		default: // a number or a name
-			for i < len(d.b) && strings.IndexByte(",]} \n\r\t", d.b[i]) < 0 {
+			for i < len(d.b) && !endsScalar(d.b[i]) {
 				i++
 			}
 		}
@@ -202,6 +202,9 @@ func (d *document) valueEnd(i int) int {
 		}
 	}
 }
+
+// endsScalar reports whether a number or a name has ended before c.
+func endsScalar(c byte) bool { return c == ',' || c == ']' || c == '}' || isSpace(c) }
 
 func (d *document) stringEnd(i int) int {
 	for i++; d.b[i] != '"'; i++ {
