@@ -248,9 +248,9 @@ func (r nodeRoute) narrow(m *emitter.Message, channel string) DropReason {
 	return ""
 }
 
-// names reads a list of names, or a single one. Null, an empty string and an empty object are empty lists, and an object with integers
-// for keys is the list of its values: so some languages write a list that has lost an element. named tells whether there is any name;
-// those that no socket can have are left out.
+// names reads a list of names, or a single one. Null and an empty string are empty lists, and an object with integers for keys is the list of
+// its values: so some languages write a list that has lost an element, while none writes an empty object. named tells whether there is any
+// name; those that no socket can have are left out.
 func (d *nodeDocument) names(s span) (names []string, named, ok bool) {
 	switch d.first(s) {
 	case 0, 'n':
@@ -279,7 +279,7 @@ func (d *nodeDocument) names(s span) (names []string, named, ok bool) {
 				return nil, true, false
 			}
 		}
-		return names, named, true
+		return names, named, named
 	}
 	return nil, true, false
 }

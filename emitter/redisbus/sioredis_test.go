@@ -179,7 +179,7 @@ func TestDecodeNode(t *testing.T) {
 		options(``):                                                       plain,
 		options(`"rooms": null, "except": null`):                          plain,
 		options(`"rooms": "", "except": "", "flags": ""`):                 plain,
-		options(`"rooms": {}, "except": {}, "flags": []`):                 plain,
+		options(`"rooms": [], "except": [], "flags": []`):                 plain,
 		options(`"rooms": ["a", "b"]`):                                    rooms("a", "b"),
 		options(`"rooms": "abc"`):                                         rooms("abc"),
 		options(`"rooms": {"0": "a", "2": "b"}`):                          rooms("a", "b"),
@@ -252,7 +252,7 @@ func TestDecodeNodeDrops(t *testing.T) {
 		},
 		DropRoom: {
 			options(`"rooms": 42`), options(`"rooms": true`), options(`"rooms": [null]`), options(`"rooms": [["a"]]`), options(`"rooms": ["a", true]`),
-			options(`"rooms": [1.5]`), options(`"rooms": {"a": "b"}`), options(`"rooms": {"0": "a", "b": "c"}`), options(`"rooms": {"": "a"}`), options(`"rooms": {"0": null}`),
+			options(`"rooms": [1.5]`), options(`"rooms": {"a": "b"}`), options(`"rooms": {"0": "a", "b": "c"}`), options(`"rooms": {"": "a"}`), options(`"rooms": {}`), options(`"except": {}`), options(`"rooms": {"0": null}`),
 			options(`"rooms": [""]`), options(`"rooms": {"0": ""}`), options(`"rooms": ["` + strings.Repeat("b", 256) + `"]`),
 			options(`"rooms": "` + strings.Repeat("b", 256) + `"`), options(`"except": 1`), options(`"except": [null]`), options(`"except": {"a": 1}`),
 			options(`"rooms": [` + strings.Repeat(`"r",`, 1000) + `"r"]`), options(`"except": [` + strings.Repeat(`"r",`, 10_000) + `"r"]`),

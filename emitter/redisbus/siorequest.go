@@ -127,7 +127,8 @@ func (q *nodeRequest) method() (emitter.Method, DropReason) {
 	return 0, DropMethod
 }
 
-// read reads which sockets are meant, and what changes for them. Options with no rooms mean everybody, but no options mean nobody.
+// read reads which sockets are meant, and what changes for them. Everybody is meant by an empty list of rooms alone, as a Node writes it,
+// and never by what is missing, misspelt or beside the sid of one socket.
 func (q *nodeRequest) read(m *emitter.Message) DropReason {
 	change := q.rooms
 	switch q.first(q.opts) {
@@ -135,6 +136,9 @@ func (q *nodeRequest) read(m *emitter.Message) DropReason {
 		rooms, except := q.targets(q.opts)
 		if reason := q.readTargets(m, rooms, except); reason != "" {
 			return reason
+		}
+		if len(m.Rooms) == 0 && (q.first(rooms) != '[' || !q.isNull(q.sid)) {
+			return DropRoom
 		}
 	case 0, 'n':
 		sid, ok := q.text(q.sid)

@@ -35,7 +35,7 @@ func TestDecodeNodeRequest(t *testing.T) {
 		`{"type": 4, "opts": {"rooms": ["a"], "except": []}}`:                          disconnect(false, "a"),
 		// everybody
 		`{"type": 4, "opts": {"rooms": [], "except": []}, "close": null}`: disconnect(false),
-		`{"type": 4, "opts": {}}`: disconnect(false),
+		`{"type": 4, "opts": {"rooms": []}}`:                              disconnect(false),
 		// a single socket
 		`{"requestId": "r", "type": 2, "sid": "~s", "room": "c"}`:                            rooms(emitter.MethodEnterRoom, names("~s"), nil, names("c")),
 		`{"requestId": "r", "type": 3, "sid": "~s", "room": "c"}`:                            rooms(emitter.MethodLeaveRoom, names("~s"), nil, names("c")),
@@ -47,6 +47,11 @@ func TestDecodeNodeRequest(t *testing.T) {
 	if len(got) != 1 || reason != "" || got[0].Namespace != "/admin" {
 		t.Errorf("%+v (%s)", got, reason)
 	}
+}
+
+// everybody is a request with these members for all sockets.
+func everybody(members string) string {
+	return `{"opts": {"rooms": [], "except": []}, ` + members + `}`
 }
 
 // TestDecodeNodeRequestDrops: above all, nothing that is not plainly for everybody is for everybody.
@@ -63,7 +68,7 @@ func TestDecodeNodeRequestDrops(t *testing.T) {
 			`[]`, `1`, `{}`, `"x"`, `{"type": null}`, `{"type": "2"}`, `{"type": 4.5, "opts": {}}`, `{"type": [4], "opts": {}}`,
 			`{"type": 4}`, `{"type": 4, "close": true}`, `{"type": 4, "opts": null}`, `{"type": 4, "opts": []}`, `{"type": 4, "opts": ""}`,
 			`{"type": 4, "opts": "a"}`, `{"type": 4, "opts": 1, "sid": "s"}`, `{"type": 4, "opts": false, "sid": "s"}`, `{"type": 4, "sid": 5}`, `{"type": 4, "sid": null}`,
-			`{"type": 4, "opts": {}, "close": 1}`, `{"type": 4, "opts": {}, "close": "true"}`, `{"type": 4, "opts": {}, "close": []}`,
+			everybody(`"type": 4, "close": 1`), everybody(`"type": 4, "close": "true"`), everybody(`"type": 4, "close": []`),
 			`{"type": 2, "rooms": ["a"]}`,
 			// of the sharded adapter
 			`{"type": 4, "data": {"opts": {"rooms": ["a"], "except": [], "flags": {}}, "rooms": ["b"]}, "uid": "u", "nsp": "/"}`,
@@ -75,9 +80,14 @@ func TestDecodeNodeRequestDrops(t *testing.T) {
 			`{"type": 4, "opts": {"rooms": 1}}`, `{"type": 4, "opts": {"rooms": true}}`, `{"type": 4, "opts": {"rooms": [null]}}`,
 			`{"type": 4, "opts": {"rooms": [""]}}`, `{"type": 4, "opts": {"rooms": {"a": "b"}}}`, `{"type": 4, "opts": {"except": 1}}`,
 			`{"type": 4, "opts": {"rooms": ["` + strings.Repeat("x", 256) + `"]}}`, `{"type": 4, "sid": ""}`, `{"type": 4, "sid": "~` + strings.Repeat("x", 256) + `"}`,
-			`{"type": 2, "opts": {}}`, `{"type": 2, "opts": {}, "rooms": []}`, `{"type": 2, "opts": {}, "rooms": ""}`, `{"type": 2, "opts": {}, "rooms": [""]}`,
-			`{"type": 2, "opts": {}, "rooms": null}`, `{"type": 2, "opts": {}, "rooms": [[]]}`, `{"type": 3, "opts": {}, "rooms": true}`,
-			`{"type": 2, "opts": {}, "rooms": ["~sid"]}`, // is another socket
+			everybody(`"type": 2`), everybody(`"type": 2, "rooms": []`), everybody(`"type": 2, "rooms": ""`), everybody(`"type": 2, "rooms": [""]`),
+			everybody(`"type": 2, "rooms": null`), everybody(`"type": 2, "rooms": [[]]`), everybody(`"type": 3, "rooms": true`),
+			everybody(`"type": 2, "rooms": {}`), everybody(`"type": 2, "rooms": ["~sid"]`), // is another socket
+			// not plainly everybody
+			`{"type": 4, "opts": {}}`, `{"type": 4, "opts": {"except": ["a"]}}`, `{"type": 4, "opts": {"room": "a"}}`, `{"type": 4, "opts": {"rooms": null}}`,
+			`{"type": 4, "opts": {"rooms": ""}}`, `{"type": 4, "opts": {"rooms": {}}}`, `{"type": 4, "opts": {"rooms": []}, "sid": "~x"}`,
+			`{"type": 4, "opts": {"rooms": []}, "sid": ""}`, `{"type": 2, "opts": {}, "rooms": ["a"]}`, `{"type": 3, "opts": {"rooms": ""}, "rooms": ["a"]}`,
+			`{"type": 2, "opts": {"rooms": []}, "sid": "~x", "rooms": ["a"]}`,
 			`{"type": 2, "sid": "~s"}`, `{"type": 2, "sid": "~s", "rooms": ["a"]}`,
 		},
 	})
