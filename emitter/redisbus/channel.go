@@ -104,23 +104,26 @@ func newChannels(c Channel, namespaces []string) ([]*channel, error) {
 	case DialectJSON:
 		return []*channel{{name: c.Name, text: c.Name, dialect: c.Dialect, decode: decodeJSON}}, nil
 	case DialectNode:
+		prefixes := make(map[string]string)
+		for _, namespace := range namespaces {
+			prefixes[namespace] = c.Name + "#" + namespace + "#"
+		}
 		var all []*channel
 		for _, namespace := range namespaces {
-			all = append(all, newNodeChannels(c.Name, namespace)...)
+			route := nodeRoute{namespace: namespace, prefix: prefixes[namespace], prefixes: prefixes}
+			all = append(all, route.channels(c.Name+"-request#"+namespace+"#")...)
 		}
 		return all, nil
 	}
 	return nil, fmt.Errorf("redisbus: channel %q: dialect must be %s, %s or %s", c.Name, DialectPython, DialectJSON, DialectNode)
 }
 
-// newNodeChannels returns the two subscriptions for a namespace. The second has the form of a pattern too, although it stands for one
-// channel: a Node that asks all others for an answer waits for as many as PUBSUB NUMSUB counts there, and that does not count patterns.
-func newNodeChannels(key, namespace string) []*channel {
-	events, requests := key+"#"+namespace+"#", key+"-request#"+namespace+"#"
-	route := nodeRoute{namespace: namespace, prefix: events}
+// channels returns the two subscriptions for a namespace, whose requests are on one channel. That is subscribed to by a pattern too: a Node
+// that asks all others for an answer waits for as many as PUBSUB NUMSUB counts there, and that does not count patterns.
+func (r nodeRoute) channels(requests string) []*channel {
 	return []*channel{
-		{name: escapeGlob(events) + "*", text: events, open: true, pattern: true, dialect: DialectNode, decode: route.decodeBroadcast},
-		{name: escapeGlob(requests), text: requests, pattern: true, dialect: DialectNode, decode: route.decodeRequest},
+		{name: escapeGlob(r.prefix) + "*", text: r.prefix, open: true, pattern: true, dialect: DialectNode, decode: r.decodeBroadcast},
+		{name: escapeGlob(requests), text: requests, pattern: true, dialect: DialectNode, decode: r.decodeRequest},
 	}
 }
 

@@ -33,7 +33,8 @@ const (
 	DropRequest DropReason = "request"
 	// DropForeign: about a socket of another server. It is not logged either.
 	DropForeign DropReason = "foreign"
-	// DropDuplicate: the same message has come on the channel of another of its rooms. It is not logged either.
+	// DropDuplicate: the same message comes on the channel of another of its rooms, or by the pattern of its own namespace. It is not logged
+	// either.
 	DropDuplicate DropReason = "duplicate"
 )
 

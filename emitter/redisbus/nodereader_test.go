@@ -141,6 +141,8 @@ func TestNamespacesWithinEachOther(t *testing.T) {
 	h.awaitUp()
 	server.publish("socket.io#/#x#r#", []byte(`["u", {"type": 2, "data": ["a"], "nsp": "/"}, {"rooms": ["x#r"]}]`), 2)
 	server.publish("socket.io#/#x#r#", []byte(`["u", {"type": 2, "data": ["b"], "nsp": "/#x"}, {"rooms": ["r"]}]`), 2)
+	server.publish("socket.io#/#y#r#", []byte(`["u", {"type": 2, "data": ["no"], "nsp": "/#x"}, {"rooms": ["r"]}]`), 1)
+	server.publish("socket.io#/#x#r#", []byte(`["u", {"type": 2, "data": ["no"], "nsp": "/#y"}, {"rooms": ["r"]}]`), 2)
 	server.publish("socket.io#/#", []byte(`["u", {"type": 2, "data": ["c"], "nsp": "/"}, {}]`), 1)
 	var got []string
 	for range 3 {
@@ -149,6 +151,10 @@ func TestNamespacesWithinEachOther(t *testing.T) {
 	}
 	if want := []string{"a / x#r", "b /#x r", "c / "}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+	// What comes by the pattern of the other one as well is no fault of anybody.
+	if duplicates, faults := h.dropped(DropDuplicate), h.dropped(DropNamespace); duplicates != 2 || faults != 3 {
+		t.Errorf("%d duplicates, %d in a wrong namespace, want 2 and 3", duplicates, faults)
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 // nodeRoute decodes what is published for one namespace in the formats of @socket.io/redis-adapter.
 type nodeRoute struct {
 	namespace string
-	prefix    string // what the names of the channels for broadcasts begin with
+	prefix    string            // what the names of the channels for broadcasts begin with
+	prefixes  map[string]string // the same for all namespaces of the Reader
 }
 
 // nodeDocument is a payload of a Node as JSON, and the attachments of its placeholders.
@@ -45,7 +46,7 @@ func (r nodeRoute) decodeBroadcast(dst []emitter.Message, in published, rules *r
 		return dst, reason
 	}
 	m := emitter.Message{Namespace: r.namespace, Attachments: b.attachments}
-	if reason := cmp.Or(b.checkPacket(r.namespace), b.readData(&m), b.readTargets(&m, b.rooms, b.except), r.narrow(&m, in.channel)); reason != "" {
+	if reason := cmp.Or(b.checkType(), r.checkNamespace(&b, in.channel), b.readData(&m), b.readTargets(&m, b.rooms, b.except), r.narrow(&m, in.channel)); reason != "" {
 		return dst, reason
 	}
 	if reason := validateNode(&m, rules); reason != "" {
@@ -159,25 +160,37 @@ const (
 	packetBinaryEvent = "5"
 )
 
-// checkPacket checks what a packet is and which namespace it is for.
-func (b *nodeBroadcast) checkPacket(namespace string) DropReason {
+// checkType checks what a packet is.
+func (b *nodeBroadcast) checkType() DropReason {
 	switch kind, ok := b.integer(b.kind); {
 	case !ok:
 		return DropMalformed
 	case kind != packetEvent && kind != packetBinaryEvent:
 		return DropMethod // one would disconnect the clients, others are nonsense
 	}
-	if b.isNull(b.nsp) {
-		if namespace != "/" {
+	return ""
+}
+
+// checkNamespace checks which namespace a packet is for. Where the name of one begins with that of another one and a "#", Redis delivers its
+// messages by the pattern of the other one as well.
+func (r nodeRoute) checkNamespace(b *nodeBroadcast, channel string) DropReason {
+	var nsp []byte
+	if !b.isNull(b.nsp) {
+		var ok bool
+		if nsp, ok = b.chars(b.nsp); !ok {
 			return DropNamespace
 		}
+	}
+	if len(nsp) == 0 {
+		nsp = []byte("/")
+	}
+	if string(nsp) == r.namespace {
 		return ""
 	}
-	nsp, ok := b.chars(b.nsp)
-	if !ok || cmp.Or(string(nsp), "/") != namespace {
-		return DropNamespace
+	if prefix, ok := r.prefixes[string(nsp)]; ok && strings.HasPrefix(channel, prefix) {
+		return DropDuplicate
 	}
-	return ""
+	return DropNamespace
 }
 
 // readData reads the event and its arguments.
