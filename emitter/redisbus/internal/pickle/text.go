@@ -17,10 +17,15 @@ type text struct {
 // Text returns text. It is in UTF-8, where half of a surrogate pair, which Python takes for a character, has three bytes that no UTF-8 has
 // (see [Surrogate]). ok is unset for any other kind. The result must not be changed.
 func (v Value) Text() (text []byte, ok bool) {
-	if v.Kind() != Text {
-		return nil, false
+	if v.r&containerBit == 0 && v.r&textBit != 0 {
+		t := v.p.texts[v.r&^textBit]
+		return v.p.text(t), t.kind == Text
 	}
-	return v.Bytes(), true
+	switch op, arg := v.scalar(); op {
+	case opBinUnicode, opShortBinUnicode, opBinUnicode8:
+		return arg, true
+	}
+	return nil, false
 }
 
 // Bytes returns bytes, a bytearray, or text as Text does. The result must not be changed.
