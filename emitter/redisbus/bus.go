@@ -68,6 +68,9 @@ type Decoded struct {
 	Messages []emitter.Message
 	// Reason says why there are no messages, or with DropAck what was left out. It is empty otherwise.
 	Reason DropReason
+	// Err says what exactly is wrong, where more is known than the reason: the place in the text, or the field as an *[emitter.InputError]. It
+	// has nothing of the payload in it. It is nil otherwise.
+	Err error
 }
 
 func (c Config) withDefaults() Config {

@@ -3,6 +3,7 @@ package redisbus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -69,7 +70,7 @@ func (r *Reader) decode(batch []emitter.Message, it item) (out []emitter.Message
 			r.drops.drop(DropInternal, it.channel.name, len(it.payload))
 		}
 	}()
-	out, reason := r.read(batch, it)
+	out, reason, err := r.read(batch, it)
 	switch reason {
 	case "":
 	case DropAck, DropRequest, DropForeign, DropDuplicate:
@@ -78,23 +79,24 @@ func (r *Reader) decode(batch []emitter.Message, it item) (out []emitter.Message
 		r.drops.drop(reason, it.channel.name, len(it.payload))
 	}
 	if r.cfg.OnDecoded != nil {
-		r.cfg.OnDecoded(Decoded{it.name, it.channel.dialect, it.payload, out[len(batch):], reason})
+		r.cfg.OnDecoded(Decoded{it.name, it.channel.dialect, it.payload, out[len(batch):], reason, err})
 	}
 	return out
 }
 
 // read appends the messages of one payload, or says why there are none for this reader in it.
-func (r *Reader) read(batch []emitter.Message, it item) (out []emitter.Message, reason DropReason) {
-	if len(it.payload) > maxPayload(r.rules.limits) {
-		return batch, DropTooLarge
+func (r *Reader) read(batch []emitter.Message, it item) (out []emitter.Message, reason DropReason, err error) {
+	if most := maxPayload(r.rules.limits); len(it.payload) > most {
+		tooLarge := fmt.Sprintf("the payload is larger than %d bytes", most)
+		return batch, DropTooLarge, &emitter.InputError{Index: -1, Reason: tooLarge, Err: emitter.ErrTooLarge}
 	}
-	out, reason = it.channel.decode(batch, published{it.name, []byte(it.payload)}, &r.rules)
+	out, reason, err = it.channel.decode(batch, published{it.name, []byte(it.payload)}, &r.rules)
 	for i := len(batch); i < len(out); i++ {
 		if refusal := r.refuse(&out[i]); refusal != "" {
-			return batch, refusal
+			return batch, refusal, nil
 		}
 	}
-	return out, reason
+	return out, reason, err
 }
 
 // refuse says why a good message is none for this reader, or "".

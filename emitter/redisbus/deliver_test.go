@@ -1,6 +1,7 @@
 package redisbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,7 +143,7 @@ func TestDecoderPanicDropsThePayload(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		broken := &channel{decode: func([]emitter.Message, published, *rules) ([]emitter.Message, DropReason) { panic("oops") }}
+		broken := &channel{decode: func([]emitter.Message, published, *rules) ([]emitter.Message, DropReason, error) { panic("oops") }}
 		batch := r.decode(make([]emitter.Message, 1), item{broken, "c", "x"})
 		if len(batch) != 1 || drops[DropInternal] != 1 {
 			t.Errorf("%d messages, drops %v", len(batch), drops)
@@ -192,4 +193,51 @@ func TestDropsAreLoggedOnceASecond(t *testing.T) {
 			t.Errorf("second line %v", records[1])
 		}
 	})
+}
+
+// TestDecodedErr: who watches is told what exactly is wrong, but nothing of the payload.
+func TestDecodedErr(t *testing.T) {
+	var decoded Decoded
+	r, err := New(Config{Options: newOptions(t), OnDecoded: func(d Decoded) { decoded = d }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		channel, payload string
+		reason           DropReason
+		err              string // "" for none
+	}{
+		{"ws-emit", `{"event": "secret"}`, "", ""},
+		{"ws-emit", `[{"event": "secret"}, {"event": "secret", "room": ["secret", 1]}]`, DropRoom, "message 1: room[1]: must be a string"},
+		{"ws-emit", `{"secret"}`, DropMalformed, "is not valid JSON at byte 10"},
+		{"ws-emit", strings.Repeat(" ", maxPayload(emitter.Limits{})+1), DropTooLarge, "the payload is larger than 19843216 bytes"},
+		{"socketio", python(`"room": null`), "", ""},
+		{"socketio", python(`"callback": ["secret", "/", 1]`), DropAck, ""},
+		{"socketio", python(`"event": "disconnect"`), DropEvent, "event: is a reserved name"},
+		{"socketio", python(`"namespace": "secret"`), DropNamespace, `namespace: must begin with "/"`},
+		{"socketio", python(`"event": ["secret"]`), DropEvent, ""},
+		{"socketio", `{"secret"}`, DropMalformed, "redisbus: not valid JSON at byte 10"},
+		{"socketio", `{"secret": NaN, "secret"}`, DropMalformed, "redisbus: not valid JSON"},
+		{"socketio", "secret\xff", DropEncoding, "redisbus: not valid UTF-8"},
+		{"socketio", pickledEmit("csecret\nsecret\n"), DropPickle, "pickle: not plain data: opcode 0x63"},
+		{"socketio", pickledEmit("(Vsecret\n"), DropMalformed, "pickle: malformed: a value is missing on the stack"},
+		{"socket.io#/#", packet(`, "data": ["connect", "secret"]`), DropEvent, "event: is a reserved name"},
+		{"socket.io#/#", packet(`, "data": ["secret", "secret`), DropMalformed, "redisbus: not valid JSON at byte 88"},
+		{"socket.io#/#", packet(`, "data": ["secret", "` + strings.Repeat("secret", 100_000) + `"]`), DropTooLarge, "is larger than 524288 bytes"},
+		{"socket.io-request#/#", everybody(`"type": 2, "rooms": ["~secret"]`), DropRoom, `change: must not begin with "~"`},
+		{"socket.io-request#/#", `{"secret"}`, DropMalformed, "redisbus: not valid JSON at byte 10"},
+	} {
+		it := item{channel: r.channels[test.channel], name: test.channel, payload: test.payload}
+		if it.channel == nil {
+			it.channel = cmp.Or(r.patterns[test.channel], r.patterns[test.channel+"*"])
+		}
+		r.decode(nil, it)
+		var got string
+		if decoded.Err != nil {
+			got = decoded.Err.Error()
+		}
+		if decoded.Reason != test.reason || got != test.err {
+			t.Errorf("%s: %.100s: dropped for %q, %q, want %q, %q", test.channel, test.payload, decoded.Reason, got, test.reason, test.err)
+		}
+	}
 }

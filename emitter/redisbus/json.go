@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type document struct {
 	// reads them.
 	nonFinite []int
 	limits    emitter.Limits // of what is read
+	err       error          // why it is none
 }
 
 // span is a value of a document, b[start:end], without the white space around it. The zero span is a value that is not there.
@@ -30,18 +32,35 @@ var errNotUTF8 = errors.New("redisbus: not valid UTF-8")
 var errNotJSON = errors.New("redisbus: not valid JSON")
 
 // parseDocument checks b. Like Python it takes non-finite numbers, which become null, as JSON.stringify would write them.
-func parseDocument(b []byte, limits emitter.Limits) (document, error) {
+func parseDocument(b []byte, limits emitter.Limits) (document, DropReason) {
 	d := document{b: b, limits: limits}
 	switch {
 	case !utf8.Valid(b):
-		return d, errNotUTF8
+		d.err = errNotUTF8
+		return d, DropEncoding
 	case json.Valid(b):
-		return d, nil
+		return d, ""
 	}
-	if d.replaceNonFinite(); len(d.nonFinite) == 0 || !json.Valid(d.b) {
-		return d, errNotJSON
+	d.replaceNonFinite()
+	switch {
+	case len(d.nonFinite) == 0:
+		d.err = syntaxError(b)
+		return d, DropMalformed
+	case !json.Valid(d.b):
+		d.err = errNotJSON // at a place that is another one in b
+		return d, DropMalformed
 	}
-	return d, nil
+	return d, ""
+}
+
+// syntaxError says where what is not JSON is not. The error of encoding/json quotes it.
+func syntaxError(b []byte) error {
+	var raw json.RawMessage
+	var syntax *json.SyntaxError
+	if errors.As(json.Unmarshal(b, &raw), &syntax) {
+		return fmt.Errorf("%w at byte %d", errNotJSON, syntax.Offset)
+	}
+	return errNotJSON
 }
 
 // replaceNonFinite writes null for each non-finite number outside of strings. What was not JSON apart from these is not JSON afterwards

@@ -97,7 +97,7 @@ func checkLargest(t *testing.T, limits emitter.Limits, name, payload string, siz
 	if it.channel == nil {
 		it.channel, it.name = r.patterns["socket.io#/#*"], "socket.io#/#"
 	}
-	got, reason := r.read(nil, it)
+	got, reason, _ := r.read(nil, it)
 	if len(got) != 1 || reason != "" {
 		t.Errorf("%s of %d bytes within %+v: %s", name, len(payload), limits, reason)
 		return

@@ -9,9 +9,9 @@ import (
 
 // decodeJSON decodes what POST /emit takes: an object, a list of them, or NDJSON. A secret in it is ignored, who may publish is for Redis
 // to decide. Either all messages of a payload are good or none is passed on.
-func decodeJSON(dst []emitter.Message, p published, rules *rules) ([]emitter.Message, DropReason) {
+func decodeJSON(dst []emitter.Message, p published, rules *rules) ([]emitter.Message, DropReason, error) {
 	if looksPickled(p.body) {
-		return dst, DropPickle
+		return dst, DropPickle, nil
 	}
 	parse := emitter.ParseJSON
 	if bytes.IndexByte(p.body, '\n') >= 0 && !json.Valid(p.body) {
@@ -19,7 +19,7 @@ func decodeJSON(dst []emitter.Message, p published, rules *rules) ([]emitter.Mes
 	}
 	batch, _, err := parse(p.body, rules.limits)
 	if err != nil {
-		return dst, validateReason(err)
+		return dst, validateReason(err), err
 	}
-	return append(dst, batch...), ""
+	return append(dst, batch...), "", nil
 }

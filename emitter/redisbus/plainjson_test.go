@@ -16,7 +16,7 @@ func TestDecodeJSON(t *testing.T) {
 		"{\"event\": \"a\"}\n{\"event\": \"b\"}\n":                    "a b",
 		"\n{\"event\": \"a\", \"secret\": 1}\r\n\n{\"event\": \"b\"}": "a b",
 	} {
-		got, reason := decodeJSON(nil, published{body: []byte(payload)}, &rules{})
+		got, reason, _ := decodeJSON(nil, published{body: []byte(payload)}, &rules{})
 		var names []string
 		for _, m := range got {
 			names = append(names, m.Event)
@@ -25,7 +25,7 @@ func TestDecodeJSON(t *testing.T) {
 			t.Errorf("%q: %q (%s), want %q", payload, names, reason, events)
 		}
 	}
-	got, _ := decodeJSON(nil, published{body: []byte(`{"event": "a", "room": ["r", "s"], "data": [1, 2], "namespace": "/n", "except": "x"}`)}, &rules{})
+	got, _, _ := decodeJSON(nil, published{body: []byte(`{"event": "a", "room": ["r", "s"], "data": [1, 2], "namespace": "/n", "except": "x"}`)}, &rules{})
 	want := wantMessage{Namespace: "/n", Event: "a", Rooms: []string{"r", "s"}, Except: []string{"x"}, Args: []string{"[1,2]"}}
 	if len(got) != 1 || !wantOf(got[0]).equal(want) {
 		t.Errorf("%+v, want %+v", got, want)
@@ -51,7 +51,7 @@ func TestDecodeJSONDrops(t *testing.T) {
 		`[` + strings.Repeat(`{"event": "a"},`, 1000) + `{"event": "a"}]`: DropTooLarge,
 		"\x80\x04\x95": DropPickle,
 	} {
-		got, reason := decodeJSON(nil, published{body: []byte(payload)}, &rules{})
+		got, reason, _ := decodeJSON(nil, published{body: []byte(payload)}, &rules{})
 		if len(got) > 0 || reason != want {
 			t.Errorf("%.100q: %+v (%s), want %s", payload, got, reason, want)
 		}
@@ -66,7 +66,7 @@ func FuzzDecodeJSON(f *testing.F) {
 		f.Add([]byte(v.Payload))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		got, reason := decodeJSON(nil, published{body: payload}, &rules{})
+		got, reason, _ := decodeJSON(nil, published{body: payload}, &rules{})
 		if (len(got) > 0) != (reason == "") {
 			t.Fatalf("%d messages, reason %q", len(got), reason)
 		}
@@ -90,7 +90,7 @@ func BenchmarkDecodeJSON(b *testing.B) {
 	b.SetBytes(int64(len(plainEmit)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, reason := decodeJSON(dst, published{body: plainEmit}, &rules{}); reason != "" {
+		if _, reason, _ := decodeJSON(dst, published{body: plainEmit}, &rules{}); reason != "" {
 			b.Fatal(reason)
 		}
 	}

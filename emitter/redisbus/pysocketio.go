@@ -80,14 +80,14 @@ type pythonSource interface {
 //
 // Where python's own receivers would deliver to nobody, nothing is delivered here either: in an empty list of rooms, with an empty
 // namespace or none. The method callback is for python's servers only, an ack never goes out from here.
-func decodePython(dst []emitter.Message, in published, rules *rules) ([]emitter.Message, DropReason) {
-	p, reason := parsePython(bytes.TrimPrefix(in.body, []byte("\uFEFF")), rules)
+func decodePython(dst []emitter.Message, in published, rules *rules) ([]emitter.Message, DropReason, error) {
+	p, reason, err := parsePython(bytes.TrimPrefix(in.body, []byte("\uFEFF")), rules)
 	if reason != "" {
-		return dst, reason
+		return dst, reason, err
 	}
 	var m emitter.Message
 	if reason := readPython(p, &m); reason != "" {
-		return dst, reason
+		return dst, reason, nil
 	}
 	if err := m.ValidateParsed(rules.limits); err != nil {
 		reason := validateReason(err)
@@ -97,21 +97,21 @@ func decodePython(dst []emitter.Message, in published, rules *rules) ([]emitter.
 				reason = DropBinary
 			}
 		}
-		return dst, reason
+		return dst, reason, err
 	}
 	if m.Method == emitter.MethodEmit && p.shape(memberCallback) != shapeNull {
 		reason = DropAck
 	}
-	return append(dst, m), reason
+	return append(dst, m), reason, nil
 }
 
 // parsePython finds the members of a message.
-func parsePython(body []byte, rules *rules) (pythonSource, DropReason) {
+func parsePython(body []byte, rules *rules) (pythonSource, DropReason, error) {
 	switch {
 	case !looksPickled(body):
 		return parsePythonJSON(body, rules)
 	case !rules.pickle:
-		return nil, DropPickle
+		return nil, DropPickle, nil
 	}
 	return parsePythonPickle(body, rules)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"github.com/ws-emit/ws-emit/emitter"
@@ -18,17 +17,14 @@ type pythonJSON struct {
 
 var _ pythonSource = (*pythonJSON)(nil)
 
-func parsePythonJSON(payload []byte, rules *rules) (pythonSource, DropReason) {
-	doc, err := parseDocument(payload, rules.limits)
-	switch {
-	case errors.Is(err, errNotUTF8):
-		return nil, DropEncoding
-	case err != nil:
-		return nil, DropMalformed
+func parsePythonJSON(payload []byte, rules *rules) (pythonSource, DropReason, error) {
+	doc, reason := parseDocument(payload, rules.limits)
+	if reason != "" {
+		return nil, reason, doc.err
 	}
 	root := doc.root()
 	if doc.first(root) != '{' {
-		return nil, DropMalformed
+		return nil, DropMalformed, nil
 	}
 	p := &pythonJSON{document: doc}
 	for key, value := range doc.members(root) {
@@ -38,7 +34,7 @@ func parsePythonJSON(payload []byte, rules *rules) (pythonSource, DropReason) {
 			p.members[member] = value
 		}
 	}
-	return p, ""
+	return p, "", nil
 }
 
 func (p *pythonJSON) shape(member pythonMember) memberShape {

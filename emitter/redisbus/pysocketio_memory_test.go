@@ -41,7 +41,7 @@ func TestDecodePythonMemory(t *testing.T) {
 		"infinite room": python(`"room": [0` + strings.Repeat(",-Infinity", 1<<20) + `]`),
 	} {
 		var reason DropReason
-		if n := allocated(func() { _, reason = decodePython(nil, published{body: []byte(text)}, &rules{}) }); reason == "" || n > 5*uint64(len(text)) {
+		if n := allocated(func() { _, reason, _ = decodePython(nil, published{body: []byte(text)}, &rules{}) }); reason == "" || n > 5*uint64(len(text)) {
 			t.Errorf("%s: %q, %d bytes allocated for %d", name, reason, n, len(text))
 		}
 	}
@@ -59,7 +59,7 @@ func TestSharedKeys(t *testing.T) {
 			"room": pickledEmit("NsVroom\n(" + key + "q\x01" + strings.Repeat("h\x01", n/4) + "l"),
 			"data": pickledEmit("(" + key + "q\x01" + strings.Repeat("h\x01", n/4) + "l"),
 		} {
-			if got, reason := decodePython(nil, published{body: []byte(program)}, &rules{pickle: true}); len(got) > 0 || reason == "" {
+			if got, reason, _ := decodePython(nil, published{body: []byte(program)}, &rules{pickle: true}); len(got) > 0 || reason == "" {
 				t.Errorf("%s as %s: %s, %d messages", name, where, reason, len(got))
 			}
 		}
@@ -72,7 +72,7 @@ func TestSharedTextIsDelivered(t *testing.T) {
 	for rows, text := range map[int]string{1000: reason, 100: strings.Repeat(reason, 30), 10: strings.Repeat(reason, 300)} {
 		data := "(Vreason\np0\n0V" + text + "\np1\n0" + strings.Repeat("}g0\ng1\ns", rows) + "l"
 		payload := pickledEmit(data)
-		got, drop := decodePython(nil, published{body: []byte(payload)}, &rules{pickle: true})
+		got, drop, _ := decodePython(nil, published{body: []byte(payload)}, &rules{pickle: true})
 		if len(got) != 1 || drop != "" || got[0].Size() < int64(rows*len(text)) {
 			t.Errorf("%d rows with %d bytes each in a pickle of %d: %s", rows, len(text), len(payload), drop)
 		}

@@ -20,15 +20,15 @@ type pythonPickle struct {
 
 var _ pythonSource = (*pythonPickle)(nil)
 
-func parsePythonPickle(payload []byte, rules *rules) (pythonSource, DropReason) {
+func parsePythonPickle(payload []byte, rules *rules) (pythonSource, DropReason, error) {
 	doc, err := pickle.Decode(payload, maxPickled(rules.limits, len(payload)))
 	switch {
 	case errors.Is(err, pickle.ErrNotData):
-		return nil, DropPickle
+		return nil, DropPickle, err
 	case errors.Is(err, pickle.ErrTooLarge):
-		return nil, DropTooLarge
+		return nil, DropTooLarge, err
 	case err != nil, doc.Root().Kind() != pickle.Dict:
-		return nil, DropMalformed
+		return nil, DropMalformed, err
 	}
 	p := &pythonPickle{limits: rules.limits, budget: pickleBudget(rules.limits, len(payload))}
 	for key, value := range doc.Root().Members() {
@@ -37,7 +37,7 @@ func parsePythonPickle(payload []byte, rules *rules) (pythonSource, DropReason) 
 			p.members[member], p.present[member] = value, true
 		}
 	}
-	return p, ""
+	return p, "", nil
 }
 
 // spend takes n bytes from the budget, if they are there.

@@ -96,7 +96,7 @@ func checkPickles(t *testing.T, tests map[string]wantMessage) {
 		if !json.Valid([]byte(payload)) {
 			continue
 		}
-		got, reason := decodePython(nil, published{body: []byte(pickled(t, payload))}, &rules{pickle: true})
+		got, reason, _ := decodePython(nil, published{body: []byte(pickled(t, payload))}, &rules{pickle: true})
 		if reason != "" || len(got) != 1 || !wantOf(got[0]).equal(want) {
 			t.Errorf("pickle of %s: %+v (%s), want %+v", payload, got, reason, want)
 		}
@@ -152,7 +152,7 @@ func TestDecodePickleData(t *testing.T) {
 			`{"1.0":null,"1.5":null,"1e+16":null,"1000000000000000.0":null,"0.0001":null,"1e-05":null,"-0.0":null,"NaN":null,"Infinity":null,"-Infinity":null}`,
 		}, nil},
 	} {
-		got, reason := decodePython(nil, published{body: []byte(pickledEmit(test.data))}, &rules{pickle: true})
+		got, reason, _ := decodePython(nil, published{body: []byte(pickledEmit(test.data))}, &rules{pickle: true})
 		want := wantMessage{Namespace: "/", Event: "e", Args: test.args, Attachments: test.attachments}
 		if reason != "" || len(got) != 1 || !wantOf(got[0]).equal(want) {
 			t.Errorf("%q: %+v (%s), want %+v", test.data, got, reason, want)
@@ -188,7 +188,7 @@ func TestDecodePickleDrops(t *testing.T) {
 		DropMethod: {"\x80\x02}.", "(dC\x06methodVemit\ns.", "(dVmethod\nVcallback\ns."},
 	} {
 		for _, payload := range payloads {
-			got, reason := decodePython(nil, published{body: []byte(payload)}, &rules{pickle: true})
+			got, reason, _ := decodePython(nil, published{body: []byte(payload)}, &rules{pickle: true})
 			if len(got) > 0 || reason != want {
 				t.Errorf("%.200q: %+v (%s), want %s", payload, got, reason, want)
 			}
@@ -200,7 +200,7 @@ func TestDecodePickleRooms(t *testing.T) {
 	for rooms, want := range map[string]string{
 		"N": "[]", "Vr\n": "[r]", "I-7\n": "[-7]", "\x8a\x01\x05": "[5]", "S'r'\n": "[r]", "(Va\nK\x03C\x00": "", "(Va\nK\x03t": "[a 3]", "(Va\nV\nl": "[a]",
 	} {
-		got, reason := decodePython(nil, published{body: []byte(pickledEmit("NsVroom\n" + rooms))}, &rules{pickle: true})
+		got, reason, _ := decodePython(nil, published{body: []byte(pickledEmit("NsVroom\n" + rooms))}, &rules{pickle: true})
 		if want == "" {
 			if len(got) > 0 {
 				t.Errorf("%q: %+v", rooms, got)
@@ -239,7 +239,7 @@ func BenchmarkDecodePythonPickle(b *testing.B) {
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, reason := decodePython(dst, published{body: []byte(payload)}, &rules{pickle: true}); reason != "" {
+		if _, reason, _ := decodePython(dst, published{body: []byte(payload)}, &rules{pickle: true}); reason != "" {
 			b.Fatal(reason)
 		}
 	}

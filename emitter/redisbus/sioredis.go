@@ -3,7 +3,6 @@ package redisbus
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"slices"
 	"strings"
 
@@ -40,34 +39,25 @@ type nodeBroadcast struct {
 // on the channel KEY#N#, or KEY#N#R# for a single room. It is stricter than the adapter, where that would pass on what makes clients
 // disconnect, and more lenient with what publishers in other languages write for an empty list or a packet with binary. Flags make no
 // difference: each message is sent as any other, however volatile, and a receiver of the adapter does not look at "local" either.
-func (r nodeRoute) decodeBroadcast(dst []emitter.Message, in published, rules *rules) ([]emitter.Message, DropReason) {
+func (r nodeRoute) decodeBroadcast(dst []emitter.Message, in published, rules *rules) ([]emitter.Message, DropReason, error) {
 	b, reason := parseBroadcast(in.body, rules)
 	if reason != "" {
-		return dst, reason
+		return dst, reason, b.err
 	}
 	m := emitter.Message{Namespace: r.namespace, Attachments: b.attachments}
 	if reason := cmp.Or(b.checkType(), r.checkNamespace(&b, in.channel), b.readData(&m), b.readTargets(&m, b.rooms, b.except), r.narrow(&m, in.channel)); reason != "" {
-		return dst, reason
+		return dst, reason, nil
 	}
-	if reason := validateNode(&m, rules); reason != "" {
-		return dst, reason
+	if err := m.ValidateParsed(rules.limits); err != nil {
+		if reason = validateReason(err); reason == DropMalformed {
+			reason = DropBinary // the arguments are valid JSON, it can only be about attachments
+		}
+		return dst, reason, err
 	}
 	if !b.isNull(b.id) {
 		reason = DropAck
 	}
-	return append(dst, m), reason
-}
-
-// validateNode checks a message whose arguments are valid JSON.
-func validateNode(m *emitter.Message, rules *rules) DropReason {
-	err := m.ValidateParsed(rules.limits)
-	if err == nil {
-		return ""
-	}
-	if reason := validateReason(err); reason != DropMalformed {
-		return reason
-	}
-	return DropBinary // it can only be about attachments
+	return append(dst, m), reason, nil
 }
 
 // parseBroadcast finds the members of a broadcast.
@@ -106,12 +96,8 @@ func parseBroadcast(payload []byte, rules *rules) (b nodeBroadcast, reason DropR
 
 // jsonParts returns the elements of a list of three.
 func jsonParts(payload []byte, limits emitter.Limits) (d document, parts [3]span, reason DropReason) {
-	d, err := parseDocument(payload, limits)
-	switch {
-	case errors.Is(err, errNotUTF8):
-		return d, parts, DropEncoding
-	case err != nil:
-		return d, parts, DropMalformed
+	if d, reason = parseDocument(payload, limits); reason != "" {
+		return d, parts, reason
 	}
 	n := 0
 	for element := range d.elements(d.root()) {

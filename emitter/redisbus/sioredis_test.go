@@ -47,9 +47,9 @@ func (w nodeWant) equal(o nodeWant) bool {
 // packJSON returns JSON as MessagePack, with the members of objects in their order.
 func packJSON(tb testing.TB, text string) []byte {
 	tb.Helper()
-	d, err := parseDocument([]byte(text), emitter.Limits{})
-	if err != nil {
-		tb.Fatalf("%s: %v", text, err)
+	d, reason := parseDocument([]byte(text), emitter.Limits{})
+	if reason != "" {
+		tb.Fatalf("%s: %v", text, d.err)
 	}
 	return appendPacked(tb, nil, &d, d.root())
 }
@@ -110,7 +110,8 @@ func nodeDecode(channel string, payload []byte) ([]emitter.Message, DropReason) 
 	if strings.HasSuffix(key, "-request") {
 		decode = route.decodeRequest
 	}
-	return decode(nil, published{channel, payload}, &rules{})
+	got, reason, _ := decode(nil, published{channel, payload}, &rules{})
+	return got, reason
 }
 
 // checkNode checks what payloads mean, as JSON and in MessagePack.
@@ -345,14 +346,14 @@ func TestDecodeNodeLimits(t *testing.T) {
 	} {
 		text := packet(`, "data": ["e", "` + strings.Repeat("x", test.size-2) + `"]`)
 		for _, payload := range [][]byte{[]byte(text), packJSON(t, text)} {
-			if _, reason := route.decodeBroadcast(nil, published{"socket.io#/#", payload}, &rules{limits: test.limits}); reason != test.want {
+			if _, reason, _ := route.decodeBroadcast(nil, published{"socket.io#/#", payload}, &rules{limits: test.limits}); reason != test.want {
 				t.Errorf("%d bytes within %+v: %q, want %q", test.size, test.limits, reason, test.want)
 			}
 		}
 	}
 	for limit, want := range map[int]DropReason{2000: "", -1: "", 1000: DropRoom} {
 		text := options(`"rooms": [` + strings.Repeat(`"r",`, 1999) + `"r"]`)
-		if _, reason := route.decodeBroadcast(nil, published{"socket.io#/#", packJSON(t, text)}, &rules{limits: emitter.Limits{MaxRooms: limit}}); reason != want {
+		if _, reason, _ := route.decodeBroadcast(nil, published{"socket.io#/#", packJSON(t, text)}, &rules{limits: emitter.Limits{MaxRooms: limit}}); reason != want {
 			t.Errorf("2000 of %d rooms: %q, want %q", limit, reason, want)
 		}
 	}
@@ -395,7 +396,7 @@ func BenchmarkDecodeNode(b *testing.B) {
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, reason := route.decodeBroadcast(dst, published{"socket.io#/#time#", []byte(payload)}, &rules{}); reason != "" {
+		if _, reason, _ := route.decodeBroadcast(dst, published{"socket.io#/#time#", []byte(payload)}, &rules{}); reason != "" {
 			b.Fatal(reason)
 		}
 	}
@@ -438,7 +439,7 @@ func FuzzDecodeNode(f *testing.F) {
 		}
 		var got []emitter.Message
 		var reason DropReason
-		if n, most := allocated(func() { got, reason = route.decodeBroadcast(nil, published{channel, payload}, &rules{}) }), uint64(64*(len(payload)+len(channel)+1024)); n > most {
+		if n, most := allocated(func() { got, reason, _ = route.decodeBroadcast(nil, published{channel, payload}, &rules{}) }), uint64(64*(len(payload)+len(channel)+1024)); n > most {
 			t.Fatalf("%d bytes allocated for %d", n, len(payload))
 		}
 		if (len(got) == 1) != (reason == "" || reason == DropAck) || len(got) > 1 {

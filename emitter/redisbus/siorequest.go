@@ -1,8 +1,6 @@
 package redisbus
 
 import (
-	"errors"
-
 	"github.com/ws-emit/ws-emit/emitter"
 )
 
@@ -28,39 +26,35 @@ const (
 //	{"type":4,"opts":{"rooms":[R,...],"except":[R,...]},"close":B}              {"type":4,"sid":S,"close":B,"requestId":I}
 //
 // Requests for an answer are left to the members of the cluster.
-func (r nodeRoute) decodeRequest(dst []emitter.Message, in published, rules *rules) ([]emitter.Message, DropReason) {
+func (r nodeRoute) decodeRequest(dst []emitter.Message, in published, rules *rules) ([]emitter.Message, DropReason, error) {
 	q, reason := parseRequest(in.body, rules)
 	if reason != "" {
-		return dst, reason
+		return dst, reason, q.err
 	}
 	m := emitter.Message{Namespace: r.namespace}
 	if m.Method, reason = q.method(); reason != "" {
-		return dst, reason
+		return dst, reason, nil
 	}
 	if reason := q.read(&m); reason != "" {
-		return dst, reason
+		return dst, reason, nil
 	}
 	if err := m.Validate(rules.limits); err != nil {
-		return dst, validateReason(err)
+		return dst, validateReason(err), err
 	}
-	return append(dst, m), ""
+	return append(dst, m), "", nil
 }
 
 // parseRequest finds the members of a request.
 func parseRequest(payload []byte, rules *rules) (q nodeRequest, reason DropReason) {
 	if len(payload) > 0 && payload[0] == '{' {
-		var err error
-		q.document, err = parseDocument(payload, rules.limits)
-		switch {
-		case errors.Is(err, errNotUTF8):
-			return q, DropEncoding
-		case err != nil:
-			return q, DropMalformed
-		}
-	} else if q.document, reason = msgpackDocument(payload, rules.limits); reason != "" {
-		return q, reason
+		q.document, reason = parseDocument(payload, rules.limits)
+	} else {
+		q.document, reason = msgpackDocument(payload, rules.limits)
 	}
-	if q.first(q.root()) != '{' {
+	switch {
+	case reason != "":
+		return q, reason
+	case q.first(q.root()) != '{':
 		return q, DropMalformed
 	}
 	for key, value := range q.members(q.root()) {

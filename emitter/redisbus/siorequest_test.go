@@ -125,7 +125,7 @@ func FuzzDecodeNodeRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		var got []emitter.Message
 		var reason DropReason
-		if n, most := allocated(func() { got, reason = route.decodeRequest(nil, published{requests, payload}, &rules{}) }), uint64(64*(len(payload)+1024)); n > most {
+		if n, most := allocated(func() { got, reason, _ = route.decodeRequest(nil, published{requests, payload}, &rules{}) }), uint64(64*(len(payload)+1024)); n > most {
 			t.Fatalf("%d bytes allocated for %d", n, len(payload))
 		}
 		if (len(got) == 1) != (reason == "") || len(got) > 1 {

@@ -120,7 +120,7 @@ func jsonTokens(t *testing.T, s string) (tokens []json.Token) {
 
 func TestPythonVectors(t *testing.T) {
 	for _, v := range readVectors[pythonVector](t, "python-socketio.json") {
-		got, reason := decodePython(nil, published{body: []byte(v.Payload)}, &rules{})
+		got, reason, _ := decodePython(nil, published{body: []byte(v.Payload)}, &rules{})
 		if reason != v.Drop {
 			t.Errorf("%d (%s: %s): reason %q, want %q", v.ID, v.Publisher, v.Description, reason, v.Drop)
 			continue
@@ -136,7 +136,7 @@ func TestPythonVectors(t *testing.T) {
 
 func TestPickleVectors(t *testing.T) {
 	for _, v := range readVectors[pickleVector](t, "python-pickle.json") {
-		got, reason := decodePython(nil, published{body: slices.Clone(v.Payload)}, &rules{pickle: true})
+		got, reason, _ := decodePython(nil, published{body: slices.Clone(v.Payload)}, &rules{pickle: true})
 		switch {
 		case reason != v.Drop && (v.Drop != "" || v.Want != nil):
 			t.Errorf("%d (%s: %s): reason %q, want %q", v.ID, v.Publisher, v.Description, reason, v.Drop)
@@ -147,7 +147,7 @@ func TestPickleVectors(t *testing.T) {
 		}
 		checkMessages(t, got)
 		for name, decode := range map[string]decoder{"python without pickles": decodePython, "json": decodeJSON} {
-			if got, reason := decode(nil, published{body: slices.Clone(v.Payload)}, &rules{}); len(got) > 0 || reason == "" {
+			if got, reason, _ := decode(nil, published{body: slices.Clone(v.Payload)}, &rules{}); len(got) > 0 || reason == "" {
 				t.Errorf("%d (%s: %s) as %s: reason %q, messages %+v", v.ID, v.Publisher, v.Description, name, reason, got)
 			} else if looksPickled(v.Payload) && reason != DropPickle {
 				t.Errorf("%d (%s: %s) as %s: reason %q, want %q", v.ID, v.Publisher, v.Description, name, reason, DropPickle)
@@ -160,7 +160,7 @@ func TestPickleVectors(t *testing.T) {
 func TestForeignVectors(t *testing.T) {
 	for _, v := range readVectors[foreignVector](t, "other-formats.json") {
 		for name, decode := range map[string]decoder{"python": decodePython, "json": decodeJSON} {
-			got, reason := decode(nil, published{body: slices.Clone(v.Payload)}, &rules{})
+			got, reason, _ := decode(nil, published{body: slices.Clone(v.Payload)}, &rules{})
 			if len(got) > 0 || reason == "" || reason == DropInternal || reason == DropAck {
 				t.Errorf("%d (%s) as %s: reason %q, messages %+v", v.ID, v.Publisher, name, reason, got)
 			}
