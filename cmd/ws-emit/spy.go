@@ -30,7 +30,7 @@ there, its size, and what a server with the same settings makes of it:
   12:00:02.000 socketio python 41B  dropped (event): ... Payload: "{\"method\": \"emit\"}"
 
 With --json each line is an object: time, channel, dialect, bytes, messages (method, namespace,
-rooms, except, change, close, event, args), dropped (the reason) and hint, and payload, or
+rooms, except, change, close, event, args), dropped (the reason), hint and error, and payload, or
 payload_base64 where it is not text. Binary arguments are {"$binary":"BASE64"}. The reason "ack"
 drops the ack that was asked for, not the message.
 

@@ -65,7 +65,8 @@ func TestSpy(t *testing.T) {
 		{"ws-emit", "{\"event\":\"\\u001b[2J\",\"room\":[\"\u009b\",\"a,b\"],\"data\":\"\\u001b\u009b\u202e\"}",
 			`ws-emit json 62B  emit "\x1b[2J" to "\u009b", "a,b" in /: "\u001b\u009b\u202e"`},
 		{"ws-emit", "\x1b[2J\xff", `ws-emit json 5B  dropped (malformed): not what is spoken on this channel, which may need another dialect ` +
-			`(--redis-channels NAME=DIALECT). Payload: "\x1b[2J\xff"`},
+			`(--redis-channels NAME=DIALECT) [is not valid JSON at byte 1]. Payload: "\x1b[2J\xff"`},
+		{"ws-emit", `{"event":"a","data":1,"args":[]}`, ` [`},
 		{"ws-emit", `[{"event":"a","room":["1","2","3","4","5","6","7"]},{"event":"b"},{"event":"c"}]`,
 			`ws-emit json 80B  emit a to 1, 2, 3, 4, 5 and 2 more in /; and 2 messages more`},
 		{"ws-emit", `{"event":"e","data":"` + x500 + `"}`, `ws-emit json 523B  emit e to everybody in /: "` + x500[:shortText-1] + `...`},
@@ -127,7 +128,7 @@ func TestSpyJSON(t *testing.T) {
 		{"socketio", python, `"channel":"socketio","dialect":"python","bytes":200,"messages":[{"method":"emit","namespace":"/","rooms":["dir::x"],` +
 			`"except":["~s"],"event":"update","args":["a",{"b":1}]}],"payload":` + strconv.Quote(python) + `}`},
 		{"ws-emit", "\u009b\xff", `"channel":"ws-emit","dialect":"json","bytes":3,"messages":[],"dropped":"malformed","hint":"not what is spoken on this channel, ` +
-			`which may need another dialect (--redis-channels NAME=DIALECT)","payload_base64":"wpv/"}`},
+			`which may need another dialect (--redis-channels NAME=DIALECT)","error":"is not valid JSON at byte 1","payload_base64":"wpv/"}`},
 		{"ws-emit", "\x1b", `"payload":"\u001b"}`},
 		{"ws-emit", "\u009b", `"payload":"\u009b"}`},
 		{"socket.io-request#/#", `{"type":3,"opts":{"rooms":["a"],"except":["b"]},"rooms":["c"]}`,

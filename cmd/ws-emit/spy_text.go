@@ -24,11 +24,19 @@ func (s *spy) asText(d redisbus.Decoded) string {
 	case d.Reason == redisbus.DropAck:
 		b.WriteString(s.meaning(d.Messages) + " (" + s.hint(d) + ")")
 	case d.Reason != "":
-		fmt.Fprintf(&b, "dropped (%s): %s. Payload: %s", d.Reason, s.hint(d), s.quoted(d.Payload))
+		fmt.Fprintf(&b, "dropped (%s): %s%s. Payload: %s", d.Reason, s.hint(d), exactly(d), s.quoted(d.Payload))
 	default:
 		b.WriteString(s.meaning(d.Messages))
 	}
 	return b.String()
+}
+
+// exactly is what the decoder says beside the reason, if anything.
+func exactly(d redisbus.Decoded) string {
+	if d.Err == nil {
+		return ""
+	}
+	return " [" + oneLine(withoutPackage(d.Err)) + "]"
 }
 
 // byteCount is a size as people read it: exact while it is short.
@@ -124,6 +132,7 @@ type spied struct {
 	Messages []spiedMessage      `json:"messages"`
 	Dropped  redisbus.DropReason `json:"dropped,omitempty"`
 	Hint     string              `json:"hint,omitempty"`
+	Error    string              `json:"error,omitempty"`
 	Payload  string              `json:"payload,omitempty"`
 	Base64   string              `json:"payload_base64,omitempty"`
 }
@@ -151,6 +160,9 @@ func (s *spy) asJSON(d redisbus.Decoded) string {
 	}
 	if d.Reason != "" {
 		line.Hint = s.hint(d)
+	}
+	if d.Err != nil {
+		line.Error = withoutPackage(d.Err).Error()
 	}
 	if utf8.ValidString(d.Payload) {
 		line.Payload = d.Payload
