@@ -147,7 +147,8 @@ func TestMsgpackDrops(t *testing.T) {
 			// what is no key
 			"81 90 01", "81 80 01", "81 ca 3fc00000 01", "81 d4 00 00 01",
 			// extensions that mean nothing here
-			"d4", "d4 00", "d4 01 00", "d5 00 0000", "d6 00 00000000", "d8 00 00000000000000000000000000000000", "c7", "c7 00", "c7 02 00 01", "c7 01 12 01", "d4 ff 00", "c7 03 ff 000000",
+			"d4", "d4 00", "d4 01 00", "d5 00 0000", "d6 00 00000000", "d8 00 00000000000000000000000000000000",
+			"c7", "c7 00", "c7 02 00 01", "c7 01 12 01", "d4 ff 00", "c7 03 ff 000000",
 			"d7 05 0000000000000000", "d7 03 0000000000000000", "c7 01 0d a0", "c7 02 0d 0000", "c7 00 0d", "c7 09 0d cf ffffffffffffffff",
 			strings.Repeat("91", maxMsgpackDepth) + "90", strings.Repeat("81 00", maxMsgpackDepth) + "80", strings.Repeat("91", 1<<20),
 		},

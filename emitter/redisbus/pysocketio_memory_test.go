@@ -121,6 +121,12 @@ func greedy() map[string]string {
 		"integers":           "(" + strings.Repeat("K\x01", 100_000) + "l",
 		"short string":       shared("V"+long[:200]+"\n", "h\x00", 50_000),
 		"empty string":       shared("V\n", "h\x00", 50_000),
+		"str of Python 2":    "(" + strings.Repeat("U\x01a", 50_000) + "l",
+		"empty str":          "(" + strings.Repeat("U\x00", 50_000) + "l",
+		"binary str":         "(" + strings.Repeat("U\x01\xff", 50_000) + "l",
+		"quoted str":         "(" + strings.Repeat("S''\n", 50_000) + "t",
+		"Latin-1":            "(" + strings.Repeat("V\xff\n", 50_000) + "l",
+		"many integers":      shared("\x8a\xff"+strings.Repeat("y", 255), "h\x00", 400_000),
 	}
 }
 

@@ -45,7 +45,8 @@ func (r nodeRoute) decodeBroadcast(dst []emitter.Message, in published, rules *r
 		return dst, reason, b.err
 	}
 	m := emitter.Message{Namespace: r.namespace, Attachments: b.attachments}
-	if reason := cmp.Or(b.checkType(), r.checkNamespace(&b, in.channel), b.readData(&m), b.readTargets(&m, b.rooms, b.except), r.narrow(&m, in.channel)); reason != "" {
+	reason = cmp.Or(b.checkType(), r.checkNamespace(&b, in.channel), b.readData(&m), b.readTargets(&m, b.rooms, b.except), r.narrow(&m, in.channel))
+	if reason != "" {
 		return dst, reason, nil
 	}
 	if err := m.ValidateParsed(rules.limits); err != nil {

@@ -253,7 +253,8 @@ func TestDecodeNodeDrops(t *testing.T) {
 		},
 		DropRoom: {
 			options(`"rooms": 42`), options(`"rooms": true`), options(`"rooms": [null]`), options(`"rooms": [["a"]]`), options(`"rooms": ["a", true]`),
-			options(`"rooms": [1.5]`), options(`"rooms": {"a": "b"}`), options(`"rooms": {"0": "a", "b": "c"}`), options(`"rooms": {"": "a"}`), options(`"rooms": {}`), options(`"except": {}`), options(`"rooms": {"0": null}`),
+			options(`"rooms": [1.5]`), options(`"rooms": {"a": "b"}`), options(`"rooms": {"0": "a", "b": "c"}`), options(`"rooms": {"": "a"}`),
+			options(`"rooms": {}`), options(`"except": {}`), options(`"rooms": {"0": null}`),
 			options(`"rooms": [""]`), options(`"rooms": {"0": ""}`), options(`"rooms": ["` + strings.Repeat("b", 256) + `"]`),
 			options(`"rooms": "` + strings.Repeat("b", 256) + `"`), options(`"except": 1`), options(`"except": [null]`), options(`"except": {"a": 1}`),
 			options(`"rooms": [` + strings.Repeat(`"r",`, 1000) + `"r"]`), options(`"except": [` + strings.Repeat(`"r",`, 10_000) + `"r"]`),

@@ -39,7 +39,7 @@ func TestStringsAreReadOnce(t *testing.T) {
 
 // TestTooMuch: the machine stops before it makes more than a pickle may have.
 func TestTooMuch(t *testing.T) {
-	const n = 8 << 20
+	const n = 2 << 20
 	for name, payload := range map[string]string{
 		"lists":      "](" + strings.Repeat("]", n) + "e.",
 		"values":     "](" + strings.Repeat("N", n) + "e.",
