@@ -48,16 +48,16 @@ order, when a client could not connect or was disconnected, and when there is no
 
 // benchFlags are what is typed.
 type benchFlags struct {
-	cfg          bench.Config
-	header       headerValue
-	emitHeader   headerValue
-	by           string
-	transport    string
-	size         int64
-	count        int
-	json         bool
-	html         string
-	withoutNoise bool
+	cfg        bench.Config
+	header     headerValue
+	emitHeader headerValue
+	by         string
+	transport  string
+	size       int64
+	count      int
+	json       bool
+	html       string
+	quiet      bool
 }
 
 func newBenchCommand(environ []string) *cobra.Command {
@@ -113,7 +113,7 @@ func (f *benchFlags) addLoad(cmd *cobra.Command) {
 	}
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
 	flags.StringVar(&f.html, "html", "", "write the report with charts to an HTML `FILE`, too")
-	flags.BoolVarP(&f.withoutNoise, "quiet", "q", false, "no notes and no progress on standard error")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no notes and no progress on standard error")
 	if err := cmd.MarkFlagFilename("html", "html"); err != nil {
 		panic(err) // it is there
 	}
@@ -170,7 +170,7 @@ func (f *benchFlags) config(cmd *cobra.Command, environ []string) error {
 // run runs the bench and writes its report.
 func (f *benchFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	note := &benchProgress{out: stderr}
-	if !f.withoutNoise {
+	if !f.quiet {
 		limits, err := bench.CheckLimits(f.cfg)
 		if err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -161,13 +160,5 @@ func (l *load) newSenders() (_ []sender, closeAll func(), _ error) {
 		return l.newPosters()
 	default:
 		return l.newPublishers()
-	}
-}
-
-// newTransport keeps a connection for each emitter.
-func newTransport(connections int) *http.Transport {
-	return &http.Transport{
-		MaxIdleConns: connections, MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections,
-		DisableCompression: true, ForceAttemptHTTP2: false, WriteBufferSize: 4 << 10, ReadBufferSize: 4 << 10,
 	}
 }

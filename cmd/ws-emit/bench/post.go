@@ -57,6 +57,14 @@ func (l *load) newPosters() ([]sender, func(), error) {
 	return all, transport.CloseIdleConnections, nil
 }
 
+// newTransport keeps a connection for each emitter.
+func newTransport(connections int) *http.Transport {
+	return &http.Transport{
+		MaxIdleConns: connections, MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections,
+		DisableCompression: true, ForceAttemptHTTP2: false, WriteBufferSize: 4 << 10, ReadBufferSize: 4 << 10,
+	}
+}
+
 // send posts a message. Every answer of 2xx accepts it.
 func (p *poster) send(room int, data []byte) error {
 	p.body = p.bodies[room].append(p.body[:0], data)

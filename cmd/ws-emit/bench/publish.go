@@ -26,8 +26,8 @@ func (l *load) newPublishers() ([]sender, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("the URL of Redis: %w", err)
 	}
-	options.MaxRetries = -1 // what is sent again could come twice
-	options.PoolSize = cfg.Emitters
+	options.MaxRetries = -1             // what is sent again could come twice
+	options.PoolSize = cfg.Emitters + 1 // after as many failures as that, go-redis would go on trying by itself, and longer than Close
 	client := redis.NewClient(options)
 	if err := client.Ping(context.Background()).Err(); err != nil {
 		client.Close()

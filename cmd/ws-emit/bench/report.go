@@ -1,13 +1,12 @@
 package bench
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
-
-	"encoding/json"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )

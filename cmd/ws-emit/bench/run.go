@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -47,6 +48,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	r := &run{
 		load:   &load{cfg: cfg, run: rand.Uint32(), began: time.Now(), pool: newPool()},
 		report: &Report{Load: newLoadReport(&cfg), Limits: cfg.limits()},
+	}
+	if most := r.report.Limits.OpenFiles; most > 0 && cfg.Clients+cfg.Emitters >= most {
+		return nil, fmt.Errorf("bench: at most %s files may be open: too few for %s clients and %s emitters", number(most), number(cfg.Clients), number(cfg.Emitters))
 	}
 	if cfg.PID != 0 {
 		if r.before, err = usageOf(cfg.PID); err != nil {
@@ -136,68 +140,81 @@ func (r *run) measure() (m moment, err error) {
 	return m, err
 }
 
-// connect connects all clients.
+// connect connects all clients, and reports how that went.
 func (r *run) connect(ctx context.Context) error {
 	cfg := &r.load.cfg
-	var (
-		mu      sync.Mutex // guards the following
-		latency = newHistogram()
-		failed  = make(map[string]int)
-		last    error
-	)
 	from, err := r.measure()
 	if err != nil {
 		return err
 	}
-	var next atomic.Int64
+	c := &connecting{run: r, from: from.at, latency: newHistogram(), failed: make(map[string]int)}
 	var group errgroup.Group
 	for range min(cfg.Parallel, cfg.Clients) {
-		group.Go(func() error {
-			for {
-				i := int(next.Add(1) - 1)
-				if i >= cfg.Clients || !r.turn(ctx, i, from.at) {
-					return nil
-				}
-				began := r.load.now()
-				c, err := r.load.connect(ctx, i)
-				mu.Lock()
-				if err != nil {
-					failed[err.Error()]++
-					last = err
-					if n := r.sampler.failed.Add(1); n >= hopeless && len(r.clients) == 0 {
-						next.Store(int64(cfg.Clients))
-					}
-				} else {
-					record(latency, r.load.now()-began)
-					r.clients = append(r.clients, c)
-					r.sampler.connected.Add(1)
-					r.receiving.Go(c.receive)
-				}
-				mu.Unlock()
-			}
-		})
+		group.Go(func() error { c.work(ctx); return nil })
 	}
 	_ = group.Wait() // there is no error
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if len(r.clients) == 0 {
-		return fmt.Errorf("no client could connect: %w", last)
+	n := len(r.clients)
+	if n == 0 {
+		return fmt.Errorf("no client could connect: %w", c.last)
 	}
 	to, err := r.measure()
 	if err != nil {
 		return err
 	}
 	seconds := (to.at - from.at).Seconds()
-	n := len(r.clients)
 	r.report.Connect = Connect{
-		Connected: n, Failed: cfg.Clients - n, Errors: failed, Seconds: seconds, PerSecond: float64(n) / seconds, Latency: quantiles(latency),
+		Connected: n, Failed: cfg.Clients - n, Errors: c.failed, Seconds: seconds, PerSecond: float64(n) / seconds, Latency: quantiles(c.latency),
 	}
 	r.report.Bench.CPUPerConnect = each(to.own-from.own, int64(n))
 	if cfg.PID != 0 {
 		r.report.Server = &Server{PID: cfg.PID, CPUPerConnect: each(to.server.CPU-from.server.CPU, int64(n)), RSSBefore: r.before.RSS}
 	}
 	return nil
+}
+
+// connecting is what those share who connect clients.
+type connecting struct {
+	*run
+	from time.Duration
+	next atomic.Int64 // client
+
+	mu      sync.Mutex // guards the following, and run.clients
+	latency *hdrhistogram.Histogram
+	failed  map[string]int
+	last    error
+}
+
+// work connects one client after the other, until there are no more or there is no hope.
+func (c *connecting) work(ctx context.Context) {
+	for {
+		i := int(c.next.Add(1) - 1)
+		if i >= c.load.cfg.Clients || !c.turn(ctx, i, c.from) {
+			return
+		}
+		began := c.load.now()
+		client, err := c.load.connect(ctx, i)
+		c.add(client, c.load.now()-began, err)
+	}
+}
+
+func (c *connecting) add(client *client, took time.Duration, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.failed[reason(err)]++
+		c.last = err
+		if n := c.sampler.failed.Add(1); n >= hopeless && len(c.clients) == 0 {
+			c.next.Store(int64(c.load.cfg.Clients))
+		}
+		return
+	}
+	record(c.latency, took)
+	c.clients = append(c.clients, client)
+	c.sampler.connected.Add(1)
+	c.receiving.Go(client.receive) // ends when closeClients closes it
 }
 
 // turn waits until a client may begin, and reports whether ctx has not ended.

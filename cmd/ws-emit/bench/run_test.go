@@ -70,8 +70,8 @@ func TestRunIdle(t *testing.T) {
 		t.Skip("needs Linux: other systems have no /proc")
 	}
 	url := startServer(t, server.Config{})
-	r := mustRun(t, Config{URL: url, By: ByNothing, Clients: 30, Duration: time.Millisecond, Patience: time.Millisecond, PID: os.Getpid()})
-	if err := r.Failure(); err != nil || r.Connect.Connected != 30 || r.Delivery.Expected != 0 {
+	r := mustRun(t, Config{URL: url, By: ByNothing, Clients: 300, Duration: time.Millisecond, Patience: time.Millisecond, PID: os.Getpid()})
+	if err := r.Failure(); err != nil || r.Connect.Connected != 300 || r.Delivery.Expected != 0 {
 		t.Errorf("failure %v, report %+v", err, r)
 	}
 	if s := r.Server; s == nil || s.RSSBefore < 1<<20 || s.RSSMost < s.RSSConnected || s.CPUPerConnect <= 0 {
@@ -197,6 +197,7 @@ func TestRunErrors(t *testing.T) {
 		"emit refused":   {cfg: Config{URL: url, Clients: 3}, want: "the server answered 403"},
 		"no Redis":       {cfg: Config{URL: url, Clients: 3, By: ByRedisNode, Redis: "redis://127.0.0.1:1"}, want: "connect to Redis"},
 		"no process":     {cfg: Config{URL: url, Clients: 3, PID: 1 << 30}, want: "process"},
+		"too many":       {cfg: Config{URL: url, Clients: 1 << 30}, want: "files may be open"},
 		"stopped before": {ctx: ended, cfg: Config{URL: url, Clients: 3}, want: context.Canceled.Error()},
 	} {
 		if tt.ctx == nil {
