@@ -64,8 +64,6 @@ setup: ## install what the tests need where it is missing, and say what was done
 .PHONY: test
 test: ## everything: setup, then all of the stages below; the whole check
 	@contrib/setup/stages.sh setup build lint unit race fuzz interop conformance browser
-# A short look is enough here; make fuzz by itself looks longer.
-test: export FUZZTIME := 2s
 
 .PHONY: lint
 lint: ## gofmt, go vet and staticcheck, for every module
