@@ -24,7 +24,7 @@ func TestRunLosesNothing(t *testing.T) {
 		"rooms":       {Emitters: 2, Count: 400, Rooms: 4, RoomsPerClient: 2},
 		"namespace":   {Count: 50, Namespace: "/a", EmitBody: `{"namespace":"/a","event":"{event}","room":"{room}","data":{data}}`},
 		"room name":   {Count: 50, Room: `a "quoted" {data} ü`},
-		"large":       {Count: 20, Size: 200_000},
+		"large":       {Count: 4, Size: 200_000},
 		"rate":        {Count: 50, Rate: 1000, ConnectRate: 1000},
 		"without ack": {Count: 50, NoJoinAck: true},
 	} {
@@ -174,8 +174,8 @@ func TestRunCountsWhatIsAccepted(t *testing.T) {
 // TestRunSlow: a client that stops reading is expected to get nothing.
 func TestRunSlow(t *testing.T) {
 	url := startServer(t, server.Config{MaxQueue: 64 << 10})
-	r := mustRun(t, Config{URL: url, EmitHeader: authorized(), Clients: 5, Slow: 2, Count: 2000, Size: 16_000, Patience: patience})
-	if err := r.Failure(); err != nil || r.Delivery.Expected != 3*2000 || r.Delivery.SlowEnded != 2 {
+	r := mustRun(t, Config{URL: url, EmitHeader: authorized(), Clients: 5, Slow: 2, Count: 800, Size: 16_000, Patience: patience})
+	if err := r.Failure(); err != nil || r.Delivery.Expected != 3*800 || r.Delivery.SlowEnded != 2 {
 		t.Errorf("failure %v, %+v", err, r.Delivery)
 	}
 }
