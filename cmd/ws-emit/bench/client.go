@@ -2,8 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -43,14 +41,6 @@ type client struct {
 	err      error     // why it ended before it should
 }
 
-// errEnded are the ends of a connection that are not those of TCP.
-var (
-	errClosed       = errors.New("the server closed the WebSocket")
-	errEngineClosed = errors.New("the server closed the session")
-	errDisconnected = errors.New("the server disconnected the socket")
-	errRefused      = errors.New("the server refused the join")
-)
-
 // connect connects and joins. It blocks until all joins are acknowledged, or ctx ends.
 func (l *load) connect(ctx context.Context, index int) (*client, error) {
 	c := &client{load: l, index: index}
@@ -78,12 +68,23 @@ func (c *client) receive() {
 	}
 }
 
-// got takes one message that came at a time.
-func (c *client) got(w *worker, message []byte, now time.Duration) {
-	m, ok := findMark(message)
-	if !ok || m.run != c.load.run {
-		return // somebody else's
+// got takes a text with messages that came at a time. Most have one.
+func (c *client) got(w *worker, text []byte, now time.Duration) {
+	size, ours := len(text), false
+	for len(text) >= markLength {
+		m, rest, ok := findMark(text)
+		if text = rest; ok && m.run == c.load.run { // others are somebody else's
+			ours = true
+			c.add(w, m, now)
+		}
 	}
+	if ours {
+		w.counts.bytes += int64(size)
+	}
+}
+
+// add takes one message.
+func (c *client) add(w *worker, m mark, now time.Duration) {
 	t := c.tracker(m)
 	if t == nil {
 		w.counts.strays++
@@ -97,7 +98,6 @@ func (c *client) got(w *worker, message []byte, now time.Duration) {
 		w.counts.late++
 	}
 	w.counts.delivered++
-	w.counts.bytes += int64(len(message))
 	w.counts.last = now
 	record(w.latency, now-time.Duration(m.sent))
 }
@@ -113,11 +113,4 @@ func (c *client) tracker(m mark) *tracker {
 		return nil
 	}
 	return &c.trackers[int(j)*cfg.Emitters+int(m.emitter)]
-}
-
-// joinData is the argument of a join.
-func (c *client) joinData(room int) string {
-	cfg := &c.load.cfg
-	return string(newTemplate(cfg.JoinData, markRoom, markClient).
-		bind(values{markRoom: inString(cfg.room(room)), markClient: fmt.Sprint(c.index)}).append(nil, nil))
 }

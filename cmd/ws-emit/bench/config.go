@@ -72,6 +72,9 @@ type Config struct {
 	Path string
 	// Namespace of Socket.IO. Default: "/".
 	Namespace string
+	// Protocol is for servers that speak something else over WebSocket; Path, Namespace, JoinEvent, JoinData and NoJoinAck are not for those.
+	// Default: Socket.IO, and Engine.IO below it.
+	Protocol Protocol
 	// Transport of the clients. Default: WebSocket.
 	Transport Transport
 	// Header is added to the requests of clients.
@@ -158,7 +161,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.By == ByNothing {
 		c.Emitters = 0
 	}
-	return c, errors.Join(c.checkURLs(), c.checkNumbers())
+	err := errors.Join(c.checkURLs(), c.checkNumbers())
+	if c.Protocol == nil {
+		settled := c
+		c.Protocol = newSocketIO(&settled)
+	}
+	return c, err
 }
 
 func (c *Config) checkURLs() error {
@@ -191,6 +199,10 @@ func (c *Config) checkNumbers() error {
 		return errors.New("bench: a number must not be negative")
 	case c.Timeout < 0 || c.Duration < 0 || c.Patience < 0 || !(c.Rate >= 0) || !(c.ConnectRate >= 0):
 		return errors.New("bench: a time or a rate must not be negative")
+	case c.Protocol != nil && c.Transport != WebSocket:
+		return errors.New("bench: another protocol is spoken over WebSocket only")
+	case strings.Count(c.EmitBody, markData) != 1:
+		return fmt.Errorf("bench: %s must stand once in what is posted", markData)
 	case c.Slow > c.Clients:
 		return errors.New("bench: more clients are to be slow than there are")
 	case c.Slow > 0 && c.Transport != WebSocket:
@@ -214,6 +226,15 @@ func (c *Config) room(i int) string {
 		return c.Room
 	}
 	return fmt.Sprintf("%s-%d", c.Room, i)
+}
+
+// roomsOf are the names of the rooms of a client.
+func (c *Config) roomsOf(client int) []string {
+	names := make([]string, c.RoomsPerClient)
+	for j := range names {
+		names[j] = c.room(c.roomOf(client, j))
+	}
+	return names
 }
 
 // roomOf is the j-th room of a client.

@@ -28,6 +28,7 @@ type fake struct {
 	conns  map[net.Conn]bool
 	emits  int
 	held   string
+	pongs  int
 	ending sync.WaitGroup
 }
 
@@ -35,6 +36,7 @@ func startFake(t testing.TB, f *fake) string {
 	f.conns = make(map[net.Conn]bool)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/socket.io/", f.connect)
+	mux.HandleFunc("/objects", f.connect)
 	mux.HandleFunc("/emit", f.emit)
 	f.http = httptest.NewServer(mux)
 	t.Cleanup(func() {
@@ -63,6 +65,10 @@ func (f *fake) connect(w http.ResponseWriter, r *http.Request) {
 	f.mu.Unlock()
 	f.ending.Go(func() {
 		defer conn.Close()
+		if r.URL.Path == "/objects" {
+			f.speakObjects(conn)
+			return
+		}
 		_ = wsutil.WriteServerText(conn, []byte(`0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`))
 		for {
 			data, _, err := wsutil.ReadClientData(conn)

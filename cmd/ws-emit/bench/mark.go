@@ -48,13 +48,13 @@ func appendMark(dst []byte, m mark) []byte {
 	return append(appendHex(dst, uint64(m.sent), 16), ';')
 }
 
-// findMark finds the mark in a message, whatever is around it.
-func findMark(message []byte) (m mark, ok bool) {
-	at := bytes.Index(message, []byte(markStart))
-	if at < 0 || len(message)-at < markLength {
-		return m, false
+// findMark finds the first mark in a text, whatever is around it, and returns what is behind.
+func findMark(text []byte) (m mark, rest []byte, ok bool) {
+	at := bytes.Index(text, []byte(markStart))
+	if at < 0 || len(text)-at < markLength {
+		return m, nil, false
 	}
-	rest := message[at+len(markStart):]
+	rest = text[at+len(markStart):]
 	ok = true
 	field := func(digits int, end byte) uint64 {
 		n, valid := parseHex(rest[:digits])
@@ -67,7 +67,7 @@ func findMark(message []byte) (m mark, ok bool) {
 	m.room = uint32(field(8, ':'))
 	m.sequence = uint32(field(8, ':'))
 	m.sent = int64(field(16, ';'))
-	return m, ok
+	return m, rest, ok
 }
 
 // parseHex is that of strconv for lower case, without an allocation.

@@ -83,10 +83,10 @@ func TestMark(t *testing.T) {
 		if len(data) < size || size == 1000 && len(data) != size {
 			t.Errorf("size %d: %d bytes", size, len(data))
 		}
-		if got, ok := findMark(append([]byte(`42/a,["x",`), data...)); !ok || got != want {
+		if got, _, ok := findMark(append([]byte(`42/a,["x",`), data...)); !ok || got != want {
 			t.Errorf("size %d: %+v, %v", size, got, ok)
 		}
-		if _, ok := findMark(data[:len(dataStart)+markLength-1]); ok {
+		if _, _, ok := findMark(data[:len(dataStart)+markLength-1]); ok {
 			t.Error("half a mark is one")
 		}
 	}
@@ -97,7 +97,7 @@ func FuzzMark(f *testing.F) {
 	f.Add([]byte(`42["a"]`))
 	f.Add(appendData(nil, mark{1, 2, 3, 4, 5}, 100))
 	f.Fuzz(func(t *testing.T, message []byte) {
-		if m, ok := findMark(message); ok && !bytes.Contains(message, appendMark(nil, m)) {
+		if m, _, ok := findMark(message); ok && !bytes.Contains(message, appendMark(nil, m)) {
 			t.Errorf("%q: %+v", message, m)
 		}
 	})
@@ -138,7 +138,7 @@ func TestRoomsAndSlow(t *testing.T) {
 type held struct{ sent []time.Duration }
 
 func (h *held) send(_ int, data []byte) error {
-	m, _ := findMark(data)
+	m, _, _ := findMark(data)
 	if h.sent = append(h.sent, time.Duration(m.sent)); len(h.sent) == 1 {
 		time.Sleep(time.Second) // that of synctest
 	}
@@ -173,7 +173,7 @@ func TestRateCountsWaiting(t *testing.T) {
 
 // TestConsumeInPieces: frames are found however they are cut.
 func TestConsumeInPieces(t *testing.T) {
-	l := &load{cfg: Config{Rooms: 1, RoomsPerClient: 1, Emitters: 1}, run: 7, pool: newPool()}
+	l := &load{cfg: Config{Rooms: 1, RoomsPerClient: 1, Emitters: 1, Protocol: &socketIO{}}, run: 7, pool: newPool()}
 	var stream []byte
 	for n := range uint32(5) {
 		payload := string(appendData([]byte(`42["bench",`), mark{run: 7, sequence: n + 1}, int(n)*100)) + "]"

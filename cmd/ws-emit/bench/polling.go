@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -41,8 +40,8 @@ func (c *client) dialPolling(ctx context.Context) error {
 
 func (c *client) joinPolling(ctx context.Context, sio *sioclient.Client) error {
 	cfg := &c.load.cfg
-	for j := range cfg.RoomsPerClient {
-		data := json.RawMessage(c.joinData(cfg.roomOf(c.index, j)))
+	for _, room := range cfg.roomsOf(c.index) {
+		data := json.RawMessage(cfg.joinData(c.index, room))
 		if cfg.NoJoinAck {
 			if err := sio.Emit(cfg.JoinEvent, data); err != nil {
 				return err
@@ -53,7 +52,7 @@ func (c *client) joinPolling(ctx context.Context, sio *sioclient.Client) error {
 		if err != nil {
 			return err
 		}
-		if bytes.Contains(answer.Raw, []byte(`"ok":false`)) {
+		if isRefusal(answer.Raw) {
 			return errRefused
 		}
 	}

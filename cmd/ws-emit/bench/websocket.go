@@ -4,17 +4,20 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
+)
+
+var (
+	errClosed   = errors.New("the server closed the WebSocket")
+	errTooLarge = errors.New("the server sent a frame that is too large")
 )
 
 const (
@@ -26,22 +29,7 @@ const (
 	slowPatience = 2 * time.Second
 )
 
-// Packets of Engine.IO and Socket.IO in one text, as far as clients have to know them.
-const (
-	engineOpen    = '0'
-	engineClose   = '1'
-	enginePing    = '2'
-	enginePong    = "3"
-	engineMessage = '4'
-
-	sioConnect      = '0'
-	sioDisconnect   = '1'
-	sioEvent        = "42"
-	sioAck          = "43"
-	sioConnectError = "44"
-)
-
-// socket is a WebSocket with one Socket.IO socket on it.
+// socket is a WebSocket.
 type socket struct {
 	client *client
 	conn   net.Conn
@@ -64,7 +52,7 @@ func (c *client) dialWebSocket(ctx context.Context) error {
 		Header:          ws.HandshakeHeaderHTTP(cfg.Header),
 		NetDial:         newDialer(cfg, c.index).DialContext,
 	}
-	url := strings.Replace(cfg.URL, "http", "ws", 1) + cfg.Path + "?EIO=4&transport=websocket"
+	url := strings.Replace(cfg.URL, "http", "ws", 1) + cfg.Protocol.Endpoint()
 	conn, br, _, err := dialer.Dial(ctx, url)
 	if err != nil {
 		return fmt.Errorf("open WebSocket: %w", err)
@@ -74,7 +62,7 @@ func (c *client) dialWebSocket(ctx context.Context) error {
 		br = bufio.NewReaderSize(conn, dialBuffer)
 	}
 	s := &socket{client: c, conn: conn, slow: cfg.slow(c.index)}
-	err = s.join(br)
+	err = cfg.Protocol.Join(&joining{s, br}, c.index, cfg.roomsOf(c.index))
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -103,68 +91,25 @@ func newDialer(cfg *Config, index int) *net.Dialer {
 	return d
 }
 
-// join does all that is done before messages may come.
-func (s *socket) join(br *bufio.Reader) error {
-	cfg := &s.client.load.cfg
-	open, err := readMessage(br)
-	if err != nil {
-		return fmt.Errorf("handshake: %w", err)
-	}
-	if len(open) == 0 || open[0] != engineOpen {
-		return errors.New("handshake: no open packet")
-	}
-	namespace := ""
-	if cfg.Namespace != "/" {
-		namespace = cfg.Namespace + ","
-	}
-	if err := s.write(ws.OpText, []byte("40"+namespace)); err != nil {
-		return fmt.Errorf("connect to namespace: %w", err)
-	}
-	if _, err := s.await(br, "40"+namespace); err != nil {
-		return fmt.Errorf("connect to namespace: %w", err)
-	}
-	event, _ := json.Marshal(cfg.JoinEvent) // every string can be encoded
-	for j := range cfg.RoomsPerClient {
-		id := strconv.Itoa(j + 1)
-		if cfg.NoJoinAck {
-			id = ""
-		}
-		packet := sioEvent + namespace + id + "[" + string(event) + "," + s.client.joinData(cfg.roomOf(s.client.index, j)) + "]"
-		if err := s.write(ws.OpText, []byte(packet)); err != nil {
-			return fmt.Errorf("join: %w", err)
-		}
-		if cfg.NoJoinAck {
-			continue
-		}
-		answer, err := s.await(br, sioAck+namespace+id+"[")
-		if err != nil {
-			return fmt.Errorf("join: %w", err)
-		}
-		if bytes.Contains(answer, []byte(`"ok":false`)) {
-			return errRefused
-		}
-	}
-	return nil
+// joining is a socket while its client joins.
+type joining struct {
+	socket *socket
+	br     *bufio.Reader
 }
 
-// await reads messages up to one that begins in a way.
-func (s *socket) await(br *bufio.Reader, beginning string) ([]byte, error) {
-	for {
-		m, err := readMessage(br)
-		if err != nil {
-			return nil, err
-		}
-		if bytes.HasPrefix(m, []byte(beginning)) {
-			return m, nil
-		}
-		if bytes.HasPrefix(m, []byte(sioConnectError)) {
-			return nil, errors.New("the server refused the namespace")
-		}
-		if err := s.control(m); err != nil {
-			return nil, err
-		}
+func (j *joining) Read() ([]byte, error) {
+	text, err := readMessage(j.br)
+	if err != nil {
+		return nil, err
 	}
+	answer, _, err := j.socket.client.load.cfg.Protocol.Receive(text)
+	if err == nil && answer != nil {
+		err = j.Write(answer)
+	}
+	return text, err
 }
+
+func (j *joining) Write(text []byte) error { return j.socket.write(ws.OpText, text) }
 
 // readMessage reads a message while a client connects: it is short, and in one frame.
 func readMessage(br *bufio.Reader) ([]byte, error) {
@@ -239,8 +184,6 @@ func (s *socket) close() {
 	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // fails only if it has ended
 }
 
-var errTooLarge = errors.New("the server sent a frame that is too large")
-
 // consume takes bytes as they come.
 func (s *socket) consume(w *worker, data []byte) error {
 	if len(data) == 0 {
@@ -296,24 +239,14 @@ func (s *socket) frame(w *worker, h ws.Header, payload []byte, now time.Duration
 		payload = s.fragment
 		s.fragment = nil
 	}
-	if len(payload) > 1 && payload[0] == engineMessage && payload[1] != sioDisconnect {
+	answer, messages, err := s.client.load.cfg.Protocol.Receive(payload)
+	if err == nil && answer != nil {
+		err = s.write(ws.OpText, answer)
+	}
+	if messages {
 		s.client.got(w, payload, now)
-		return nil
 	}
-	return s.control(payload)
-}
-
-// control takes a message that is no event.
-func (s *socket) control(m []byte) error {
-	switch {
-	case len(m) == 1 && m[0] == enginePing:
-		return s.write(ws.OpText, []byte(enginePong))
-	case len(m) == 1 && m[0] == engineClose:
-		return errEngineClosed
-	case len(m) > 1 && m[0] == engineMessage && m[1] == sioDisconnect:
-		return errDisconnected
-	}
-	return nil
+	return err
 }
 
 func (s *socket) write(op ws.OpCode, payload []byte) error {
