@@ -1,8 +1,9 @@
-// Package scenario is the loads under which servers are compared.
 package scenario
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/ws-emit/ws-emit/cmd/ws-emit/bench"
 	"github.com/ws-emit/ws-emit/contrib/peers/peer"
@@ -18,6 +19,9 @@ type Scenario struct {
 	Peers []string
 	// Args are arguments and Env variables to add to the command of our own server, ws-emit.
 	Args, Env []string
+	// Before makes ready what the server needs to be there, such as Redis, with a folder for files. It returns arguments to add to the
+	// command of ws-emit, and what ends it after the server has ended. Nil is nothing.
+	Before func(ctx context.Context, dir string) (args []string, after func(), err error)
 	// Metrics are what Run measures, the most important one first.
 	Metrics []Metric
 	// Run puts a server under load. An error means that there is nothing to report; what the server did wrong is in the result.
@@ -40,12 +44,90 @@ type Result struct {
 	Reports []*bench.Report
 }
 
-// Target is what is asked of ws-emit, of the medians of all rounds of one run. One of Ratio and Most is set.
-type Target struct {
-	Scenario, Metric string
-	// Against is the peer that Ratio is to: the value is to be at most Ratio times that of the peer.
-	Against string
-	Ratio   float64
-	// Most is the largest value in the unit of the metric.
-	Most float64
+// Names of peers that scenarios and targets tell apart.
+const (
+	Ours       = "ws-emit"
+	Floor      = "floor"
+	Node       = "node"
+	Python     = "python"
+	Centrifuge = "centrifuge"
+)
+
+// Metrics of more than one scenario, or that package report picks.
+var (
+	CPUPerDelivery = Metric{"CPU per delivery", "us"}
+	CPUPerConnect  = Metric{"CPU per connect", "us"}
+	Delivered      = Metric{"delivered", "%"}
+	Memory         = Metric{"memory per connection", "KB"}
+	PostP99        = Metric{"POST p99", "ms"}
+	Acknowledged   = Metric{"acknowledged", "%"}
+)
+
+// All are all scenarios, in the order in which they run.
+func All() []Scenario {
+	return []Scenario{sequential(), parallel(), idle(), connect(), rooms(), redis(), redisOrder()}
 }
+
+// For reports whether a scenario makes sense for a peer.
+func (s *Scenario) For(name string) bool {
+	for _, p := range s.Peers {
+		if p == name {
+			return true
+		}
+	}
+	return s.Peers == nil
+}
+
+// slowness is by how much fewer messages are enough for a peer, so that nobody waits for minutes. What a delivery costs does not depend on it.
+var slowness = map[string]int64{Python: 5, "zishang2": 5, "zishang3": 5}
+
+// enough is how many messages are enough for a peer where a fast one gets n.
+func enough(s *peer.Server, n int64) int64 {
+	return n / max(slowness[s.Peer.Name], 1)
+}
+
+const (
+	// joinWithin bounds connecting with all joins, for one client. Some peers leave a few clients without an answer for ever.
+	joinWithin = 15 * time.Second
+	// patience bounds the wait for messages that are under way: a server that answers an emit at once may have all of them before it.
+	patience = 15 * time.Second
+)
+
+// load puts a server under load. Where clients could not connect or messages were lost there is a report, and no error.
+func load(ctx context.Context, cfg bench.Config) (*bench.Report, error) {
+	cfg.Timeout, cfg.Patience = joinWithin, patience
+	r, err := bench.Run(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return r, ctx.Err() // half a load is none
+}
+
+// failure says in a few words what a server did wrong, or "".
+func failure(reports ...*bench.Report) string {
+	for _, r := range reports {
+		err := r.Failure()
+		switch d := &r.Delivery; {
+		case err == nil:
+		case d.Lost > 0:
+			return fmt.Sprintf("%.3g %% delivered: %v", share(d.Delivered, d.Expected), err)
+		default:
+			return err.Error()
+		}
+	}
+	return ""
+}
+
+// share is a part in percent, and never rounded up to all.
+func share(part, of int64) float64 {
+	if part >= of {
+		return 100
+	}
+	return min(float64(part)/float64(of)*100, 99.9)
+}
+
+// ms is microseconds in milliseconds.
+func ms(us int64) float64 { return float64(us) / 1000 }
+
+// kb is bytes in KB.
+func kb(bytes float64) float64 { return bytes / 1000 }

@@ -1,0 +1,232 @@
+package scenario
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	redisStartsWithin = 10 * time.Second
+	redisChannel      = "ws-emit"
+	// pipelined is how many commands a publisher sends before it reads the answers.
+	pipelined = 100
+)
+
+// redisServer is a Redis of our own, with nothing in it.
+type redisServer struct {
+	address string
+	process *exec.Cmd
+	log     *os.File
+}
+
+// newRedisServer starts Redis on a free port, and waits until it answers. Its log goes to a file in dir.
+func newRedisServer(ctx context.Context, dir string) (_ *redisServer, err error) {
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, errors.New("redis-server is not installed")
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(dir, "redis-server.log"))
+	if err != nil {
+		return nil, err
+	}
+	r := &redisServer{address: net.JoinHostPort("127.0.0.1", port), log: log}
+	r.process = exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", os.TempDir())
+	r.process.Stdout, r.process.Stderr = log, log
+	r.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the Ctrl-C of a terminal is for us alone
+	if err := r.process.Start(); err != nil {
+		log.Close()
+		return nil, fmt.Errorf("start redis-server: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, redisStartsWithin)
+	defer cancel()
+	if err := r.wait(ctx, "PING\r\n", func(answer string) bool { return answer == "+PONG" }); err != nil {
+		r.stop()
+		return nil, fmt.Errorf("redis-server does not answer: %w", err)
+	}
+	return r, nil
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+}
+
+func (r *redisServer) url() string { return "redis://" + r.address + "/0" }
+
+// stop ends Redis at once: there is nothing to keep.
+func (r *redisServer) stop() {
+	_ = r.process.Process.Kill() // it may have ended
+	_ = r.process.Wait()
+	r.log.Close()
+}
+
+// waitForSubscriber waits until somebody listens to the channel.
+func (r *redisServer) waitForSubscriber(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, redisStartsWithin)
+	defer cancel()
+	// The answer is an array of the channel and the number of its subscribers, a line each: the last one is the number.
+	command := "PUBSUB NUMSUB " + redisChannel + "\r\n"
+	if err := r.wait(ctx, command, func(answer string) bool { return answer == ":1" }); err != nil {
+		return fmt.Errorf("nobody listens to the channel %q of Redis: %w", redisChannel, err)
+	}
+	return nil
+}
+
+// wait repeats a command on connections of its own until a line of the answer is good.
+func (r *redisServer) wait(ctx context.Context, command string, good func(line string) bool) error {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if r.answers(ctx, command, good) {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (r *redisServer) answers(ctx context.Context, command string, good func(line string) bool) bool {
+	conn, err := r.dial(ctx)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, command+"QUIT\r\n"); err != nil {
+		return false
+	}
+	for lines := bufio.NewScanner(conn); lines.Scan(); {
+		if good(lines.Text()) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *redisServer) dial(ctx context.Context) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", r.address)
+	if err != nil {
+		return nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		err = conn.SetDeadline(deadline)
+	}
+	return conn, err
+}
+
+// publish publishes n messages by as many connections as there are publishers, each to a room of its own.
+func (r *redisServer) publish(ctx context.Context, n int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range publishers {
+		group.Go(func() error { return r.publishAs(ctx, i, n/publishers) })
+	}
+	return group.Wait()
+}
+
+// publishAs publishes n messages as one publisher, and reads the answer to each.
+func (r *redisServer) publishAs(ctx context.Context, publisher, n int) error {
+	conn, err := r.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	answers := bufio.NewReader(conn)
+	var commands bytes.Buffer
+	for sent := 0; sent < n; {
+		commands.Reset()
+		batch := min(pipelined, n-sent)
+		for range batch {
+			sent++
+			message := fmt.Sprintf(`{"event":"tick","room":"room-%d","data":{"n":%d}}`, publisher, sent)
+			fmt.Fprintf(&commands, "*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(redisChannel), redisChannel, len(message), message)
+		}
+		if _, err := conn.Write(commands.Bytes()); err != nil {
+			return err
+		}
+		for range batch {
+			answer, err := answers.ReadString('\n')
+			if err != nil {
+				return err
+			}
+			if answer != ":1\r\n" {
+				return fmt.Errorf("Redis answered %q: want that one server has got the message", strings.TrimSpace(answer))
+			}
+		}
+	}
+	return nil
+}
+
+// counters are what ws-emit counts.
+type counters struct {
+	emits, drops, gaps float64 // from Redis
+	cpu                float64 // seconds
+}
+
+// countersOf asks a server for its metrics.
+func countersOf(ctx context.Context, url string) (c counters, _ error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
+	if err != nil {
+		return c, err
+	}
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return c, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return c, fmt.Errorf("/metrics answered %s", resp.Status)
+	}
+	return readCounters(resp.Body)
+}
+
+// readCounters adds up counters in the text format of Prometheus.
+func readCounters(from io.Reader) (c counters, _ error) {
+	lines := bufio.NewScanner(from)
+	for lines.Scan() {
+		series, text, _ := strings.Cut(lines.Text(), " ")
+		name, labels, _ := strings.Cut(series, "{")
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			continue // a comment
+		}
+		fromRedis := strings.Contains(labels, `source="redis"`)
+		switch {
+		case name == "process_cpu_seconds_total":
+			c.cpu += value
+		case name == "wsemit_emits_total" && fromRedis && strings.Contains(labels, `result="ok"`):
+			c.emits += value
+		case name == "wsemit_source_drops_total" && fromRedis:
+			c.drops += value
+		case name == "wsemit_source_gaps_total" && fromRedis:
+			c.gaps += value
+		}
+	}
+	return c, lines.Err()
+}
