@@ -93,10 +93,16 @@ func (c *channel) matches(name string) bool {
 // overlaps reports whether there is a channel that both subscriptions are for. Redis would deliver its messages twice.
 func (c *channel) overlaps(o *channel) bool { return c.matches(o.text) || o.matches(c.text) }
 
+// maxChannelBytes bounds the name of a Channel, so that what it becomes is shorter than maxName.
+const maxChannelBytes = 1000
+
 // newChannels returns what is to be subscribed to for a Channel.
 func newChannels(c Channel, namespaces []string) ([]*channel, error) {
 	if c.Name == "" {
 		return nil, errors.New("redisbus: channel without a name")
+	}
+	if len(c.Name) > maxChannelBytes {
+		return nil, fmt.Errorf("redisbus: the name of a channel is longer than %d bytes", maxChannelBytes)
 	}
 	switch c.Dialect {
 	case DialectPython:

@@ -22,25 +22,21 @@ type dialError struct{ err error }
 func (e *dialError) Error() string { return "connect: " + e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
-// conn is a connection to Redis that notices a deaf peer. go-redis does not: it sends PINGs and never waits for the answer. Silence is
-// counted in bytes and not in messages, so a long message on a slow line is no silence, and a read is never given up in the middle of a
-// reply, after which the next one would be read from its middle.
+// conn reads from a connection to Redis, after the login, and notices a deaf peer. Silence is counted in bytes and not in messages, so a long
+// message on a slow line is no silence, and a read is never given up in the middle of a reply, after which the next one would be read from its
+// middle.
 type conn struct {
 	net.Conn
-	silence time.Duration
-
-	// ping asks for an answer. It is nil during the handshake, for which the client sets deadlines itself. Owned by the goroutine that
-	// reads.
-	ping func() error
+	silence    time.Duration
+	ping       func() error // asks for an answer
+	beforeRead func()       // is called before what may wait
 }
 
 // Read waits for bytes. After a time of silence it asks for an answer, after a second one it returns errSilent.
 func (c *conn) Read(p []byte) (int, error) {
-	if c.ping == nil {
-		return c.Conn.Read(p)
-	}
+	c.beforeRead()
 	for asked := false; ; asked = true {
-		if err := c.Conn.SetReadDeadline(time.Now().Add(c.silence)); err != nil {
+		if err := c.SetReadDeadline(time.Now().Add(c.silence)); err != nil {
 			return 0, err
 		}
 		n, err := c.Conn.Read(p)
@@ -54,14 +50,6 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-}
-
-// SetReadDeadline sets a deadline during the handshake. Afterwards Read has its own.
-func (c *conn) SetReadDeadline(t time.Time) error {
-	if c.ping != nil {
-		return nil
-	}
-	return c.Conn.SetReadDeadline(t)
 }
 
 // dialer connects as the options of the client say, and obeys ctx, which redis.NewDialer does not with TLS.

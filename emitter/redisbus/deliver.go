@@ -70,6 +70,10 @@ func (r *Reader) decode(batch []emitter.Message, it item) (out []emitter.Message
 			r.drops.drop(DropInternal, it.channel.name, len(it.payload))
 		}
 	}()
+	var text string
+	if r.cfg.OnDecoded != nil {
+		text = string(it.payload) // which the decoder may overwrite
+	}
 	out, reason, err := r.read(batch, it)
 	switch reason {
 	case "":
@@ -79,7 +83,7 @@ func (r *Reader) decode(batch []emitter.Message, it item) (out []emitter.Message
 		r.drops.drop(reason, it.channel.name, len(it.payload))
 	}
 	if r.cfg.OnDecoded != nil {
-		r.cfg.OnDecoded(Decoded{it.name, it.channel.dialect, it.payload, out[len(batch):], reason, err})
+		r.cfg.OnDecoded(Decoded{it.name, it.channel.dialect, text, out[len(batch):], reason, err})
 	}
 	return out
 }
@@ -90,7 +94,7 @@ func (r *Reader) read(batch []emitter.Message, it item) (out []emitter.Message, 
 		tooLarge := fmt.Sprintf("the payload is larger than %d bytes", most)
 		return batch, DropTooLarge, &emitter.InputError{Index: -1, Reason: tooLarge, Err: emitter.ErrTooLarge}
 	}
-	out, reason, err = it.channel.decode(batch, published{it.name, []byte(it.payload)}, &r.rules)
+	out, reason, err = it.channel.decode(batch, published{it.name, it.payload}, &r.rules)
 	for i := len(batch); i < len(out); i++ {
 		if refusal := r.refuse(&out[i]); refusal != "" {
 			return batch, refusal, nil

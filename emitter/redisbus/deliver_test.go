@@ -50,7 +50,7 @@ func deliverTo(t *testing.T, sink emitter.Sink, payloads ...string) (drops map[D
 		t.Fatal(err)
 	}
 	for _, p := range payloads {
-		if ok, _ := r.queue.push(item{r.channels["ws-emit"], "ws-emit", p}); !ok {
+		if lost, _ := r.queue.push([]item{{r.channels["ws-emit"], "ws-emit", []byte(p)}}); lost > 0 {
 			t.Fatal("queue is full")
 		}
 	}
@@ -144,7 +144,7 @@ func TestDecoderPanicDropsThePayload(t *testing.T) {
 			t.Fatal(err)
 		}
 		broken := &channel{decode: func([]emitter.Message, published, *rules) ([]emitter.Message, DropReason, error) { panic("oops") }}
-		batch := r.decode(make([]emitter.Message, 1), item{broken, "c", "x"})
+		batch := r.decode(make([]emitter.Message, 1), item{broken, "c", []byte("x")})
 		if len(batch) != 1 || drops[DropInternal] != 1 {
 			t.Errorf("%d messages, drops %v", len(batch), drops)
 		}
@@ -227,7 +227,7 @@ func TestDecodedErr(t *testing.T) {
 		{"socket.io-request#/#", everybody(`"type": 2, "rooms": ["~secret"]`), DropRoom, `change: must not begin with "~"`},
 		{"socket.io-request#/#", `{"secret"}`, DropMalformed, "redisbus: not valid JSON at byte 10"},
 	} {
-		it := item{channel: r.channels[test.channel], name: test.channel, payload: test.payload}
+		it := item{channel: r.channels[test.channel], name: test.channel, payload: []byte(test.payload)}
 		if it.channel == nil {
 			it.channel = cmp.Or(r.patterns[test.channel], r.patterns[test.channel+"*"])
 		}

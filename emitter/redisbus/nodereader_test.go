@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/ws-emit/ws-emit/emitter"
 )
 
@@ -121,15 +119,24 @@ func TestNodeChannelsAreComparedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range []redis.Message{
-		{Channel: "socket.io#/x#", Pattern: "socket.io#/#*"}, {Channel: "socket.io-request#/#r#", Pattern: "socket.io-request#/#"},
-		{Channel: "SOCKET.IO#/#", Pattern: "socket.io#/#*"}, {Channel: "socket.io#/#", Pattern: "*"}, {Channel: "socket.io#/#*"}, {Channel: "socketio", Pattern: "socketio"},
+	in := intake{reader: r}
+	add := func(pattern, channel string) int {
+		kind := replyPatternMessage
+		if pattern == "" {
+			kind = replyMessage
+		}
+		in.add(reply{kind: kind, pattern: []byte(pattern), channel: []byte(channel)})
+		return len(in.items)
+	}
+	for _, m := range []struct{ pattern, channel string }{
+		{"socket.io#/#*", "socket.io#/x#"}, {"socket.io-request#/#", "socket.io-request#/#r#"}, {"socket.io#/#*", "SOCKET.IO#/#"},
+		{"*", "socket.io#/#"}, {"", "socket.io#/#*"}, {"socketio", "socketio"},
 	} {
-		if r.accept(&m); len(r.queue.items) > 0 {
+		if add(m.pattern, m.channel) > 0 {
 			t.Fatalf("%+v is accepted", m)
 		}
 	}
-	if r.accept(&redis.Message{Channel: "socket.io#/#r#", Pattern: "socket.io#/#*"}); len(r.queue.items) != 1 {
+	if add("socket.io#/#*", "socket.io#/#r#") != 1 {
 		t.Error("what is a match is not accepted")
 	}
 }

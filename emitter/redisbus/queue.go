@@ -9,7 +9,7 @@ import (
 type item struct {
 	channel *channel
 	name    string // of the Redis channel; several are one channel where that is a pattern
-	payload string
+	payload []byte
 }
 
 // itemOverhead is what an item costs beside its name and payload, in bytes: itself, twice because a slice that grows is copied, and
@@ -34,27 +34,33 @@ type queue struct {
 
 func newQueue(limit int64) *queue { return &queue{limit: limit, wake: make(chan struct{}, 1)} }
 
-// push appends an item, or loses it when it does not fit. began is set by the item that an overflow begins with.
-func (q *queue) push(it item) (ok, began bool) {
-	q.mu.Lock()
-	if q.used+it.cost() > q.limit {
-		began = !q.overflow
-		q.overflow = true
-		q.lost++
-		q.mu.Unlock()
-		return false, began
+// push appends items, which are copied, and loses those that do not fit. began is set where an overflow begins with one of them.
+func (q *queue) push(items []item) (lost int, began bool) {
+	if len(items) == 0 {
+		return 0, false
 	}
-	q.used += it.cost()
-	q.items = append(q.items, it)
-	first := len(q.items) == 1
+	q.mu.Lock()
+	wasEmpty := len(q.items) == 0
+	for _, it := range items {
+		if q.used+it.cost() <= q.limit {
+			q.used += it.cost()
+			q.items = append(q.items, it)
+			continue
+		}
+		began = began || !q.overflow
+		q.overflow = true
+		lost++
+	}
+	q.lost += int64(lost)
+	wake := wasEmpty && len(q.items) > 0
 	q.mu.Unlock()
-	if first {
+	if wake {
 		select {
 		case q.wake <- struct{}{}:
 		default:
 		}
 	}
-	return true, false
+	return lost, began
 }
 
 // take waits for items and returns all of them, or none when ctx has ended. The next ones are collected in spare.

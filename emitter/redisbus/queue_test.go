@@ -2,17 +2,16 @@ package redisbus
 
 import (
 	"context"
-	"strings"
 	"testing"
 )
 
 func TestQueueOverflow(t *testing.T) {
-	it := item{payload: strings.Repeat("x", 1000-itemOverhead)}
+	it := item{payload: make([]byte, 1000-itemOverhead)}
 	q := newQueue(10_000)
 	push := func(wantOK, wantBegan bool) {
 		t.Helper()
-		if ok, began := q.push(it); ok != wantOK || began != wantBegan {
-			t.Fatalf("push: %v, %v, want %v, %v", ok, began, wantOK, wantBegan)
+		if lost, began := q.push([]item{it}); lost == 0 != wantOK || began != wantBegan {
+			t.Fatalf("push: %v, %v, want %v, %v", lost == 0, began, wantOK, wantBegan)
 		}
 	}
 	release := func(cost, wantLost int64) {
@@ -43,6 +42,16 @@ func TestQueueOverflow(t *testing.T) {
 		push(true, false)
 	}
 	push(false, true)
+	release(5000, 1)
+	push(true, false)
+	// Of what is pushed together, what fits is taken.
+	small := item{payload: make([]byte, 500-itemOverhead)}
+	if lost, began := q.push([]item{small, it, it, it, it, small, small}); lost != 2 || !began {
+		t.Errorf("%d lost, began %v, want 2 and an overflow", lost, began)
+	}
+	if used, _ := q.state(); used != 10_000 {
+		t.Errorf("%d bytes", used)
+	}
 }
 
 func TestQueueTakeEndsWithContext(t *testing.T) {

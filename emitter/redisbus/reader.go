@@ -74,7 +74,7 @@ func (l *linkState) down(err error) (lost bool) {
 	return lost
 }
 
-// describe returns the text of an error that can be logged. The text of one about a reply that go-redis cannot read quotes the reply.
+// describe returns the text of an error that can be logged. The text of one about a reply to the login that go-redis cannot read quotes it.
 func describe(err error) string {
 	var dial *dialError
 	var network net.Error
@@ -90,23 +90,19 @@ func describe(err error) string {
 	return fmt.Sprintf("unexpected reply (%T)", err)
 }
 
-var (
-	errSubscription = errors.New("redisbus: subscription changed")
-	errReply        = errors.New("redisbus: reply that is none")
-)
+var errSubscription = errors.New("redisbus: subscription changed")
 
 // listen connects, subscribes and receives until something fails. It calls up when all channels are confirmed.
 //
-// Each call has a client of its own that can connect once, because a redis.PubSub connects and subscribes anew by itself and keeps silent
-// about what it missed.
+// go-redis connects, logs in and asks for the channels; from then on replies are read here. Each call has a client of its own that can connect
+// once, because a redis.PubSub connects and subscribes anew by itself and keeps silent about what it missed.
 func (r *Reader) listen(ctx context.Context, up func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var link *conn
-	client := redis.NewClient(r.clientOptions(func(c net.Conn) *conn {
-		link = &conn{Conn: c, silence: r.cfg.Silence}
+	link := &conn{silence: r.cfg.Silence}
+	client := redis.NewClient(r.clientOptions(func(c net.Conn) {
+		link.Conn = c
 		context.AfterFunc(ctx, func() { _ = c.Close() })
-		return link
 	}))
 	defer func() { _ = client.Close() }()
 	sub := client.Subscribe(ctx) // to nothing: with channels it would keep the error to itself
@@ -115,17 +111,19 @@ func (r *Reader) listen(ctx context.Context, up func()) error {
 	if err != nil {
 		return err
 	}
-	link.ping = func() error { return sub.Ping(ctx) }
-	for {
-		reply, err := receiveReply(ctx, sub)
+	in := intake{reader: r}
+	defer in.flush()
+	link.ping, link.beforeRead = func() error { return sub.Ping(ctx) }, in.flush
+	for replies := newReplies(link, r.queue.limit); ; {
+		reply, err := replies.next()
 		if err != nil {
 			return err
 		}
-		switch reply := reply.(type) {
-		case *redis.Message:
-			r.accept(reply)
-		case *redis.Subscription:
-			confirmed := subscription{reply.Kind, reply.Channel}
+		switch reply.kind {
+		case replyMessage, replyPatternMessage:
+			in.add(reply)
+		case replySubscribed, replyPatternSubscribed:
+			confirmed := subscription{reply.kind, string(reply.channel)}
 			if !waiting[confirmed] {
 				return errSubscription
 			}
@@ -136,17 +134,20 @@ func (r *Reader) listen(ctx context.Context, up func()) error {
 	}
 }
 
-// subscription is what Redis confirms: "subscribe" to a channel or "psubscribe" to a pattern.
-type subscription struct{ kind, name string }
+// subscription is what Redis confirms.
+type subscription struct {
+	kind replyKind
+	name string // of the channel, or the pattern
+}
 
 // subscribe asks for all channels and patterns. It returns what Redis has to confirm.
 func (r *Reader) subscribe(ctx context.Context, sub *redis.PubSub) (waiting map[subscription]bool, err error) {
 	waiting = make(map[subscription]bool)
 	for _, s := range []struct {
-		kind     string
+		kind     replyKind
 		channels map[string]*channel
 		ask      func(ctx context.Context, names ...string) error
-	}{{"subscribe", r.channels, sub.Subscribe}, {"psubscribe", r.patterns, sub.PSubscribe}} {
+	}{{replySubscribed, r.channels, sub.Subscribe}, {replyPatternSubscribed, r.patterns, sub.PSubscribe}} {
 		if len(s.channels) == 0 {
 			continue
 		}
@@ -160,59 +161,69 @@ func (r *Reader) subscribe(ctx context.Context, sub *redis.PubSub) (waiting map[
 	return waiting, nil
 }
 
-// receiveReply waits for the next reply. What go-redis panics over is no reply of a Redis server.
-func receiveReply(ctx context.Context, sub *redis.PubSub) (reply any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = errReply
-		}
-	}()
-	return sub.ReceiveTimeout(ctx, 0) // no deadline, conn has its own
-}
-
-// clientOptions returns options for a client that dials once and hands out what wrap makes of the connection.
-func (r *Reader) clientOptions(wrap func(net.Conn) *conn) *redis.Options {
+// clientOptions returns options for a client that dials once, and calls dialed with the connection.
+func (r *Reader) clientOptions(dialed func(net.Conn)) *redis.Options {
 	opt := *r.cfg.Options
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = r.cfg.Silence, r.cfg.Silence, r.cfg.Silence
 	opt.MaxRetries = -1
 	opt.MinIdleConns = 0
 	opt.ContextTimeoutEnabled = true
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	dial, dialed := dialer(&opt), false
+	dial, again := dialer(&opt), false
 	opt.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if dialed {
+		if again {
 			return nil, errRedial
 		}
-		dialed = true
+		again = true
 		c, err := dial(ctx, network, addr)
 		if err != nil {
 			return nil, &dialError{err}
 		}
-		return wrap(c), nil
+		dialed(c)
+		return c, nil
 	}
 	return &opt
 }
 
-// accept puts a message into the queue, or drops it when there is no room.
-func (r *Reader) accept(m *redis.Message) {
-	ch := r.channels[m.Channel]
-	if m.Pattern != "" {
-		ch = r.patterns[m.Pattern]
+// intake collects messages until the network is read again, so that one lock and one waking of the goroutine that delivers are enough for all
+// that came at once. It is owned by listen.
+type intake struct {
+	reader *Reader
+	items  []item
+}
+
+// add takes a message, or drops it when it can never be in the queue.
+func (in *intake) add(m reply) {
+	r := in.reader
+	ch := r.channels[string(m.channel)]
+	if m.kind == replyPatternMessage {
+		ch = r.patterns[string(m.pattern)]
 	}
-	if ch == nil || !ch.matches(m.Channel) { // what proxies take for a match may be none
+	if ch == nil || !ch.matches(string(m.channel)) { // what proxies take for a match may be none
 		return // not subscribed to
 	}
-	it := item{ch, m.Channel, m.Payload}
-	if it.cost() > r.queue.limit {
-		r.drops.drop(DropTooLarge, ch.name, len(m.Payload))
+	it := item{ch, ch.text, m.payload}
+	if ch.open {
+		it.name = string(m.channel)
+	}
+	if it.cost() > r.queue.limit || m.size > int64(len(m.payload)) {
+		r.drops.drop(DropTooLarge, ch.name, int(m.size))
 		return
 	}
-	ok, began := r.queue.push(it)
+	in.items = append(in.items, it)
+}
+
+// flush puts what has been collected into the queue, and drops that for which there is no room.
+func (in *intake) flush() {
+	r := in.reader
+	lost, began := r.queue.push(in.items)
+	clear(in.items)
+	in.items = in.items[:0]
 	if began {
 		r.cfg.Logger.Warn("redis messages are being lost, the queue is full", "bytes", r.queue.limit)
 		r.cfg.OnGap(GapOverflow)
 	}
-	if !ok {
+	for range lost {
 		r.cfg.OnDrop(DropOverflow)
 	}
 }
