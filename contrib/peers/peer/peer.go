@@ -1,4 +1,3 @@
-// Package peer installs, starts and stops the servers that are compared.
 package peer
 
 import (
@@ -18,6 +17,8 @@ type Peer struct {
 	Install func(ctx context.Context, dir string) (version string, err error)
 	// Command is the server that listens on a port of 127.0.0.1, with its arguments, and the variables to add to the environment.
 	Command func(dir string, port int) (argv, env []string)
+	// Redis tells that the server cannot do without one: Start starts one for it, and says where it is in the variable REDIS.
+	Redis bool
 	// Configure tells a load how clients join and how emits are made, once URL is set. Nil is our way.
 	Configure func(cfg *bench.Config)
 }
@@ -27,6 +28,11 @@ type Server struct {
 	Peer *Peer
 	URL  string // http://127.0.0.1:PORT
 	PID  int
+}
+
+// All are the peers, ours first and the others as in the table.
+func All() []*Peer {
+	return []*Peer{wsEmit(), floor(), node(), python(), zishang2(), zishang3(), centrifuge(), socketioxide()}
 }
 
 // Load is a load for the server: where it is, how to join, how to emit, and whose processor time and memory to measure.

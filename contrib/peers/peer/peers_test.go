@@ -1,0 +1,103 @@
+package peer
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/ws-emit/ws-emit/cmd/ws-emit/bench"
+)
+
+// needPeers leaves out what installs programs of others.
+func needPeers(t *testing.T) {
+	t.Helper()
+	if os.Getenv("PEERS") == "" {
+		t.Skip("this installs the servers of others by npm, pip and cargo: set PEERS=1 to run it")
+	}
+}
+
+// install makes a peer ready, in a folder of the test.
+func install(t *testing.T, p *Peer) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	version, err := p.Install(t.Context(), dir)
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("%s cannot be installed: %v", p.Name, err)
+		}
+		t.Skipf("%s cannot be installed: %v", p.Name, err)
+	}
+	if version == "" {
+		t.Errorf("%s has no version", p.Name)
+	}
+	t.Logf("%s is %s", p.Name, version)
+	return dir
+}
+
+// running starts a peer for the time of the test.
+func running(t *testing.T, p *Peer, dir string) *Server {
+	t.Helper()
+	s, stop, err := Start(t.Context(), p, dir, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return s
+}
+
+// loaded runs a load for a server.
+func loaded(t *testing.T, cfg bench.Config) *bench.Report {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	r, err := bench.Run(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// delivers checks that a server brings every message to every client, and that its process is the one that is measured.
+func delivers(t *testing.T, s *Server) {
+	t.Helper()
+	const clients, messages = 50, 100
+	cfg := s.Load()
+	cfg.Clients, cfg.Count = clients, messages
+	r := loaded(t, cfg)
+	if err := r.Failure(); err != nil {
+		t.Errorf("%s: %v (connect: %v, ended: %v)", s.Peer.Name, err, r.Connect.Errors, r.Delivery.Ended)
+	}
+	if r.Emit.Accepted != messages || r.Delivery.Delivered != clients*messages {
+		t.Errorf("%s accepted %d of %d messages and delivered %d of %d", s.Peer.Name, r.Emit.Accepted, messages, r.Delivery.Delivered, clients*messages)
+	}
+	if r.Server == nil || r.Server.CPUPerDelivery <= 0 || r.Server.RSSConnected <= 0 {
+		t.Errorf("%s was not measured: %+v", s.Peer.Name, r.Server)
+	}
+}
+
+// TestPeers: each peer that can be installed here is started as the comparison does, and does what the others do.
+func TestPeers(t *testing.T) {
+	needPeers(t)
+	for _, p := range All() {
+		t.Run(p.Name, func(t *testing.T) { delivers(t, running(t, p, install(t, p))) })
+	}
+}
+
+// TestBenchTellsLoss: a real server that loses messages is found out. zishang2 does when several emit at the same time.
+func TestBenchTellsLoss(t *testing.T) {
+	needPeers(t)
+	const clients, emitters, messages = 500, 16, 2000
+	p := zishang2()
+	cfg := running(t, p, install(t, p)).Load()
+	cfg.Clients, cfg.Emitters, cfg.Count, cfg.Patience = clients, emitters, messages, 3*time.Second
+	r := loaded(t, cfg)
+	d := r.Delivery
+	t.Logf("%d of %d delivered (%.1f %%), %d lost", d.Delivered, d.Expected, 100*float64(d.Delivered)/float64(d.Expected), d.Lost)
+	if d.Lost <= 0 || d.Delivered <= 0 || d.Delivered+d.Lost != d.Expected || d.Expected != r.Emit.Accepted*clients {
+		t.Errorf("of %d accepted messages %d deliveries were expected, %d came and %d were lost", r.Emit.Accepted, d.Expected, d.Delivered, d.Lost)
+	}
+	if r.Failure() == nil {
+		t.Error("the report says that nothing went wrong")
+	}
+}

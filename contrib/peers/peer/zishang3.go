@@ -1,0 +1,12 @@
+package peer
+
+// zishang3 is the third version of zishang2, which is organised otherwise, and set up in the same way.
+func zishang3() *Peer {
+	const name = "zishang3"
+	return &Peer{
+		Name:    name,
+		About:   "zishang520/socket.io v3, in Go",
+		Install: installGo(name, "github.com/zishang520/socket.io/servers/socket/v3"),
+		Command: listenOn(name),
+	}
+}
