@@ -21,7 +21,7 @@ func columns() []column {
 	return []column{
 		{"sequential", scenario.CPUPerDelivery, "CPU per delivered message, 1 emitter", "CPU per delivered message", "1 emitter, 1,000 clients"},
 		{"parallel", scenario.CPUPerDelivery, "16 emitters", "CPU per delivered message", "16 emitters at once, 1,000 clients"},
-		{"parallel", scenario.Delivered, "delivered", "", ""},
+		{"parallel", scenario.Delivered, "of these delivered", "", ""},
 		{"idle", scenario.Memory, "memory per idle connection", "memory per idle connection", "from 100 to 10,000 clients"},
 		{"connect", scenario.CPUPerConnect, "CPU per connect and join", "CPU per connect and join", "10,000 clients, 32 at a time"},
 	}
@@ -59,7 +59,7 @@ func (c *Comparison) WriteMarkdown(w io.Writer) error {
 		}
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "\nBy `%s`, %s, %s.", c.Command, c.summary(), c.Machine)
+	fmt.Fprintf(&b, "\nIn brackets: how many times that of ws-emit. By `%s`, %s, %s.", c.Command, c.summary(), c.Machine)
 	for _, note := range c.notes() {
 		fmt.Fprintf(&b, "\n%s.", strings.TrimRight(markdownText(note), "."))
 	}

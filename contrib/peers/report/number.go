@@ -19,10 +19,10 @@ func Amount(v float64, unit string) string {
 	}
 }
 
-// number writes a value with three digits, and commas. What is not quite 100 never becomes 100.
+// number writes a value with three digits, and commas. What is below 100, as some percent are, is never written as 100.
 func number(v float64) string {
-	if v != 100 && math.Abs(v-100) < 0.5 {
-		return strconv.FormatFloat(v, 'f', 2, 64)
+	if v > 99 && v < 100 {
+		v = min(v, 99.9)
 	}
 	decimals := 0
 	if v != 0 {

@@ -53,7 +53,7 @@ type bar struct {
 
 // WriteSVG writes a picture: a panel for each of the figures that count, a bar for each server. It is dark where the reader prefers that.
 func (c *Comparison) WriteSVG(w io.Writer) error {
-	p := picture{Width: pictureWidth, About: escape(c.summary() + ", " + c.Machine.String())}
+	p := picture{Width: pictureWidth, About: escape(fmt.Sprintf("%s, %d x %s", c.summary(), c.Machine.Cores, c.Machine.CPU))}
 	var peers []string
 	for _, one := range c.Peers {
 		if one.Missing == "" {

@@ -79,7 +79,7 @@ func (s *Scenario) For(name string) bool {
 }
 
 // slowness is by how much fewer messages are enough for a peer, so that nobody waits for minutes. What a delivery costs does not depend on it.
-var slowness = map[string]int64{Python: 5, "zishang2": 5, "zishang3": 5}
+var slowness = map[string]int64{Node: 2, "socketioxide": 2, "zishang2": 10, "zishang3": 10, Python: 10}
 
 // enough is how many messages are enough for a peer where a fast one gets n.
 func enough(s *peer.Server, n int64) int64 {

@@ -15,8 +15,8 @@ const (
 	// eventSize makes an event of about 130 bytes with what is around the data.
 	eventSize = 100
 
-	sequentialCount  = 500
-	parallelCount    = 800
+	sequentialCount  = 600
+	parallelCount    = 2400
 	parallelEmitters = 16
 )
 
