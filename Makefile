@@ -18,6 +18,8 @@ LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # How long each fuzz target runs, in the form of the go command.
 FUZZTIME ?= 5s
 BENCH    ?= .
+# Flags of contrib/peers, such as '-peers ws-emit,floor -rounds 1'.
+PEERS    ?=
 
 # Every module but the interop tests, which have stages of their own: they
 # need the programs in bin/.
@@ -103,3 +105,8 @@ browser: build example $(TESTLOG) ## the example pages in Chromium; screenshots 
 .PHONY: bench
 bench: ## the benchmarks of every module (BENCH=regexp)
 	@failed=0; for m in $(MODULES); do (cd $$m && go test -run '^$$' -bench '$(BENCH)' -benchmem ./...) || failed=1; done; exit $$failed
+
+.PHONY: peers
+peers: ## ws-emit beside other servers under the same load: table, targets, picture (PEERS=flags)
+	@mkdir -p bin
+	@cd contrib/peers && go build -o ../../bin/compare . && ../../bin/compare $(PEERS)
