@@ -2,6 +2,7 @@ package conn
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -241,4 +242,32 @@ func TestEverythingAtOnce(t *testing.T) {
 		}
 	}
 	all.Wait()
+}
+
+// The number of a descriptor is soon another connection's: nothing may be written to it after the end.
+func TestSendAfterEndWritesToNobody(t *testing.T) {
+	g := start(t, testConfig())
+	m := tcp(t, g, nil)
+	number := descriptor(rawConn(m.nc))
+	m.End(ReasonServer)
+	m.reason()
+	for range 1000 { // until the reader has noticed, the number is still in use
+		one, other := tcpPair(t)
+		t.Cleanup(func() { _, _ = one.Close(), other.Close() })
+		if descriptor(rawConn(other)) == number {
+			one, other = other, one
+		}
+		if descriptor(rawConn(one)) != number {
+			continue
+		}
+		if m.hear("4a") {
+			t.Error("a connection that has ended took a frame")
+		}
+		_ = one.CloseWrite()
+		if b, err := io.ReadAll(other); err != nil || len(b) > 0 {
+			t.Errorf("another connection got %q, %v", b, err)
+		}
+		return
+	}
+	t.Fatal("the descriptor was not used again")
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/ws-emit/ws-emit/server/frame"
@@ -29,6 +28,9 @@ const (
 	closed
 )
 
+// none is the descriptor of a connection that has none, or none that can be written without blocking.
+const none = -1
+
 // Conn is one connection. All methods may be called concurrently, except that ReadWebSocket and the pair Take, Answered have one caller each.
 type Conn struct {
 	// Immutable after the constructor.
@@ -49,8 +51,8 @@ type Conn struct {
 	charged    int64
 	backlog    backlog
 	nc         net.Conn
-	raw        syscall.RawConn // nil: every write is left to the drainer
-	progress   time.Duration   // when something was last written, or the oldest byte began to wait
+	fd         int           // of nc, which only endLocked has closed; none: every write is left to the drainer
+	progress   time.Duration // when something was last written, or the oldest byte began to wait
 	nextPing   time.Duration
 	pongBy     time.Duration // 0: no PONG is due
 	pausedAt   time.Duration // 0: it is being read
@@ -64,14 +66,15 @@ type Conn struct {
 
 // NewPolling returns a connection that is read and written by requests.
 func (g *Group) NewPolling(owner Owner) *Conn {
-	c := &Conn{group: g, owner: owner, state: polling, wake: make(chan struct{}, 1)}
+	c := &Conn{group: g, owner: owner, state: polling, fd: none, wake: make(chan struct{}, 1)}
 	c.timer.owner = c
 	return c
 }
 
-// NewWebSocket returns a connection for an established WebSocket. The caller must then call ReadWebSocket.
+// NewWebSocket returns a connection for an established WebSocket. The caller must then call ReadWebSocket, or close nc himself and call nothing: nc belongs to
+// the connection, which writes to its descriptor, so that nobody else may close it.
 func (g *Group) NewWebSocket(owner Owner, nc net.Conn) *Conn {
-	c := &Conn{group: g, owner: owner, state: direct, nc: nc, raw: rawConn(nc)}
+	c := &Conn{group: g, owner: owner, state: direct, nc: nc, fd: descriptor(rawConn(nc))}
 	c.timer.owner = c
 	return c
 }
@@ -103,10 +106,10 @@ func (c *Conn) sendLocked(r *frame.Run) bool {
 		return false
 	}
 	written := 0
-	if c.state == direct && c.raw != nil {
+	if c.state == direct && c.fd != none {
 		b := r.WebSocket()
 		var err error
-		if written, err = tryWrite(c.raw, b); err != nil {
+		if written, err = tryWrite(c.fd, b); err != nil {
 			c.endLocked(ReasonTransportError)
 			return false
 		}

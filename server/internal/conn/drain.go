@@ -36,7 +36,7 @@ func (c *Conn) drain() {
 	defer c.mu.Unlock()
 	pieces := make(net.Buffers, 0, maxPieces)
 	limit := maxWrite
-	if c.raw == nil {
+	if c.fd == none {
 		limit = maxSealed
 	}
 	for c.state == draining {
@@ -67,7 +67,7 @@ func (c *Conn) writeSome(pieces net.Buffers) (int, error) {
 	if err := c.nc.SetWriteDeadline(time.Now().Add(c.group.cfg.WriteTimeout)); err != nil {
 		return 0, err
 	}
-	if c.raw != nil || len(pieces) == 1 {
+	if c.fd != none || len(pieces) == 1 {
 		n, err := pieces.WriteTo(c.nc)
 		return int(n), err
 	}

@@ -2,7 +2,6 @@ package conn
 
 import (
 	"net"
-	"syscall"
 
 	"github.com/ws-emit/ws-emit/server/frame"
 )
@@ -100,7 +99,7 @@ func (c *Conn) Upgrade(probe *Conn) error {
 		return ErrNotPolling
 	}
 	var ok bool
-	if c.nc, c.raw, ok = probe.handOver(c); !ok {
+	if c.nc, c.fd, ok = probe.handOver(c); !ok {
 		return ErrNotPolling
 	}
 	if c.backlog.len() == 0 {
@@ -131,14 +130,14 @@ func (c *Conn) settle() {
 }
 
 // handOver gives the WebSocket, and its reader, to another connection.
-func (c *Conn) handOver(to *Conn) (net.Conn, syscall.RawConn, bool) {
+func (c *Conn) handOver(to *Conn) (nc net.Conn, fd int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != direct || c.closing {
-		return nil, nil, false
+		return nil, none, false
 	}
-	nc, raw := c.nc, c.raw
-	c.state, c.nc, c.raw, c.successor = closed, nil, nil, to
+	nc, fd = c.nc, c.fd
+	c.state, c.nc, c.fd, c.successor = closed, nil, none, to
 	c.group.wheel.remove(&c.timer)
-	return nc, raw, true
+	return nc, fd, true
 }

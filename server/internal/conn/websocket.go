@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"runtime/debug"
-	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -30,7 +29,7 @@ type Message struct {
 func (c *Conn) ReadWebSocket(early []byte, handle func(Message) CloseReason) {
 	r := &messageReader{conn: c, handle: handle}
 	defer func() { r.conn.caught(recover()) }()
-	src := newSource(c.nc, c.raw)
+	src := newSource(c.nc)
 	chunk, err := early, error(nil)
 	for {
 		if len(chunk) > 0 {
@@ -87,8 +86,8 @@ type source interface {
 	release()
 }
 
-func newSource(nc net.Conn, raw syscall.RawConn) source {
-	if r := newReadiness(raw); r != nil {
+func newSource(nc net.Conn) source {
+	if r := newReadiness(rawConn(nc)); r != nil {
 		return r
 	}
 	return &blocking{nc: nc, buf: make([]byte, 2048)}

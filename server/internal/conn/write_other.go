@@ -11,7 +11,9 @@ import (
 
 func rawConn(net.Conn) syscall.RawConn { return nil }
 
-func tryWrite(syscall.RawConn, []byte) (int, error) { return 0, nil }
+func descriptor(syscall.RawConn) int { return none }
+
+func tryWrite(int, []byte) (int, error) { return 0, nil }
 
 type readiness struct{}
 

@@ -4,29 +4,8 @@ package conn
 
 import (
 	"net"
-	"sync"
 	"syscall"
 )
-
-// attempt is one non-blocking write or read on a descriptor. It is pooled with its bound functions, so that it costs no allocation.
-type attempt struct {
-	buf     []byte
-	n       int
-	err     error
-	writeFD func(fd uintptr) (done bool)
-}
-
-var attempts = sync.Pool{New: func() any {
-	a := new(attempt)
-	a.writeFD = a.write
-	return a
-}}
-
-// write tries once, whatever comes of it: RawConn.Write returns at once.
-func (a *attempt) write(fd uintptr) bool {
-	a.n, a.err = ignoringEINTR(syscall.Write, int(fd), a.buf)
-	return true
-}
 
 // rawConn returns access to the descriptor of a connection, or nil where there is none that can be written without blocking.
 func rawConn(nc net.Conn) syscall.RawConn {
@@ -46,18 +25,26 @@ func usable(raw syscall.RawConn, err error) syscall.RawConn {
 	return raw
 }
 
-// tryWrite writes what the descriptor takes at once. It returns how much that was; not having taken all is no error.
-func tryWrite(raw syscall.RawConn, b []byte) (int, error) {
-	a := attempts.Get().(*attempt)
-	a.buf = b
-	err := raw.Write(a.writeFD)
-	n := max(a.n, 0)
-	if err == nil && a.err != nil && a.err != syscall.EAGAIN {
-		err = a.err
+// descriptor returns the number behind access to a descriptor, or none without one.
+func descriptor(raw syscall.RawConn) int {
+	fd := none
+	if raw != nil {
+		_ = raw.Control(func(n uintptr) { fd = int(n) }) // fails once it is closed: then there is none
 	}
-	a.buf, a.n, a.err = nil, 0, nil
-	attempts.Put(a)
-	return n, err
+	return fd
+}
+
+// tryWrite writes what a descriptor takes at once, which is in non-blocking mode as package net needs it. It returns how much that was; not having taken all is
+// no error.
+//
+// It goes past RawConn.Write, and past the lock and the reset of deadlines that come with it for each write: Conn.mu keeps the descriptor open meanwhile, and
+// a connection has a deadline only while it is draining.
+func tryWrite(fd int, b []byte) (int, error) {
+	n, err := ignoringEINTR(syscall.Write, fd, b)
+	if err == syscall.EAGAIN {
+		err = nil
+	}
+	return max(n, 0), err
 }
 
 func ignoringEINTR(call func(int, []byte) (int, error), fd int, b []byte) (int, error) {
