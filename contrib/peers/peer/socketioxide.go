@@ -2,13 +2,16 @@ package peer
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // socketioxide is the server in Rust, below axum, built for release with what costs only time to build, and with its defaults.
 //
-// Its queue for a client has 128 packets by default; what is emitted while it is full is not sent to that client.
+// Its queue for a client has 128 packets by default; what is emitted while that is full does not go to that client. Who emits is told so only
+// after the others have got it, so that there is nothing to be done about it.
 func socketioxide() *Peer {
 	const (
 		name    = "socketioxide"
@@ -29,17 +32,27 @@ func socketioxide() *Peer {
 			if err != nil {
 				return "", err
 			}
-			// Its own folder, so that what is there of cargo's configuration is taken.
 			if _, err := command(ctx, source, nil, "cargo", "build", "--quiet", "--release", "--locked", "--target-dir", dir); err != nil {
 				return "", err
 			}
-			if _, err := os.Stat(filepath.Join(dir, "release", program)); err != nil {
-				return "", err
-			}
-			return command(ctx, source, nil, "sh", "-c", `sed -n 's/^socketioxide = "=\(.*\)"$/\1/p' Cargo.toml`)
+			return cargoVersion(source, name)
 		},
 		Command: func(dir string, port int) (argv, env []string) {
 			return []string{filepath.Join(dir, name, "release", program), address(port)}, nil
 		},
 	}
+}
+
+// cargoVersion is the version that Cargo.toml pins a package to.
+func cargoVersion(source, name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(source, "Cargo.toml"))
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if version, ok := strings.CutPrefix(strings.TrimSpace(line), name+` = "=`); ok {
+			return strings.TrimSuffix(version, `"`), nil
+		}
+	}
+	return "", fmt.Errorf("Cargo.toml does not pin %s", name)
 }

@@ -1,6 +1,6 @@
 package peer
 
-// zishang3 is the third version of zishang2, which is organised otherwise, and set up in the same way.
+// zishang3 is the third version of zishang2, which has moved to modules of other names. It has nothing to set that would matter here either.
 func zishang3() *Peer {
 	const name = "zishang3"
 	return &Peer{
