@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 )
@@ -13,8 +14,13 @@ type load struct {
 	run   uint32
 	began time.Time // zero of all times in marks
 	pool  *pool
+	// addresses is how many clients connect from; 1 is left to the system.
+	addresses int
+	// readers read for most clients.
+	readers *readers
 
 	expected atomic.Int64 // deliveries that accepted messages make
+	possible atomic.Int64 // those, and what messages make that may have been accepted
 	accepted atomic.Int64 // messages
 	gone     atomic.Int64 // clients that have ended before they should, slow ones apart
 }
@@ -26,7 +32,7 @@ func (l *load) now() time.Duration { return time.Since(l.began) }
 type connection interface {
 	// receive hands on what comes, and returns when the connection has ended, or nil when it was closed.
 	receive() error
-	// close makes receive return, with the error that it would have found by itself.
+	// close makes receive return, with the error that it would have found by itself. It is not called where receive was not.
 	close()
 }
 
@@ -36,7 +42,7 @@ type client struct {
 	index int
 	conn  connection
 
-	// Owned by whoever runs receive.
+	// Owned by who reads.
 	trackers []tracker // for each of its rooms, one for each emitter
 	err      error     // why it ended before it should
 }
@@ -55,15 +61,23 @@ func (l *load) connect(ctx context.Context, index int) (*client, error) {
 	} else {
 		err = c.dialWebSocket(ctx)
 	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = errSlow
+	}
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
+var errSlow = errors.New("not connected and joined in time")
+
 // receive gets messages until the connection ends.
-func (c *client) receive() {
-	if c.err = c.conn.receive(); c.err != nil && !c.load.cfg.slow(c.index) {
+func (c *client) receive() { c.ended(c.conn.receive()) }
+
+// ended says that the connection has ended: by itself, or with nil by us.
+func (c *client) ended(err error) {
+	if c.err = err; err != nil && !c.load.cfg.slow(c.index) {
 		c.load.gone.Add(1)
 	}
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -77,6 +78,8 @@ type Config struct {
 	Protocol Protocol
 	// Transport of the clients. Default: WebSocket.
 	Transport Transport
+	// TLS is for URLs of https. Default: that of crypto/tls, which takes no certificate that the system does not know.
+	TLS *tls.Config
 	// Header is added to the requests of clients.
 	Header http.Header
 

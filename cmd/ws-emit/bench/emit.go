@@ -49,7 +49,8 @@ type emitter struct {
 	// Owned by run.
 	sent    []uint32         // for each room, the number of the last message that was accepted, or may have been
 	unsure  map[int][]uint32 // for each room, the numbers of those that may have been
-	busy    int64
+	busy    int64            // times that the server was behind
+	waited  time.Duration    // for that
 	failed  int64
 	latency *hdrhistogram.Histogram
 	data    []byte
@@ -97,14 +98,7 @@ func (e *emitter) wait(ctx context.Context, turn int) (due time.Duration, ok boo
 	}
 	nth := float64(turn)*float64(cfg.Emitters) + float64(e.index)
 	due = e.started.Sub(e.load.began) + time.Duration(nth/cfg.Rate*float64(time.Second))
-	early := due - e.load.now()
-	if early <= 0 {
-		return due, true
-	}
-	if !pause(ctx, early) {
-		return 0, false
-	}
-	return min(e.load.now(), due+timerSlack), true
+	return e.load.await(ctx, due)
 }
 
 // emit sends a message until it is accepted, or it is not known whether it is.
@@ -118,7 +112,10 @@ func (e *emitter) emit(ctx context.Context, room int, due time.Duration) error {
 		err := e.sender.send(room, e.data)
 		if behind, ok := errors.AsType[*busyError](err); ok {
 			e.busy++
-			if !pause(ctx, behind.after) {
+			began := e.load.now()
+			ok := pause(ctx, behind.after)
+			e.waited += e.load.now() - began
+			if !ok {
 				return nil
 			}
 			continue
@@ -127,6 +124,7 @@ func (e *emitter) emit(ctx context.Context, room int, due time.Duration) error {
 			return err
 		}
 		e.sent[room]++
+		e.load.possible.Add(e.members[room])
 		if err != nil {
 			e.failed++
 			e.unsure[room] = append(e.unsure[room], m.sequence)
@@ -137,6 +135,18 @@ func (e *emitter) emit(ctx context.Context, room int, due time.Duration) error {
 		e.load.expected.Add(e.members[room])
 		return nil
 	}
+}
+
+// await waits until the time for something, and returns since when it is that: a timer that is a little late is not the server's.
+func (l *load) await(ctx context.Context, due time.Duration) (since time.Duration, ok bool) {
+	early := due - l.now()
+	if early <= 0 {
+		return due, true
+	}
+	if !pause(ctx, early) {
+		return 0, false
+	}
+	return min(l.now(), due+timerSlack), true
 }
 
 // pause waits, and reports whether ctx has not ended.

@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"runtime"
+	"time"
 )
 
 const (
+	// clientsPerAddress is how many clients connect from one address of loopback.
+	clientsPerAddress = 4000
 	// usualPorts is how many ports one address has where that is not known.
 	usualPorts = 16000
 	// otherFiles is what a process has open beside its connections, generously.
@@ -22,30 +26,39 @@ func (c *Config) filesFor() int {
 	return n
 }
 
-// portsEach is how many connections one address is taken for: others on the machine need some, too.
-func portsEach() int { return localPorts() * 3 / 4 }
-
-// loopback reports whether the server is at an address of IPv4 that only this machine can reach.
+// loopback reports whether the server is at an address of IPv4 that only this machine can reach. Linux alone has all of 127.0.0.0/8.
 func (c *Config) loopback() bool {
 	u, err := url.Parse(c.URL)
-	if err != nil {
+	if err != nil || runtime.GOOS != "linux" {
 		return false
 	}
-	if u.Hostname() == "localhost" {
-		return true
+	if u.Hostname() == "localhost" { // which may be that of IPv6 alone
+		conn, err := net.DialTimeout("tcp4", u.Host, time.Second)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
 	}
 	ip := net.ParseIP(u.Hostname()).To4()
 	return ip != nil && ip.IsLoopback()
 }
 
-// sourceAddress is from where a client connects, or nil for any address: every address of 127.0.0.0/8 has ports of its own.
-func sourceAddress(c *Config, index int) net.IP {
-	each := portsEach()
-	if c.Clients <= each || !c.loopback() {
+// sourceAddress is from where a client connects, or nil for any address. On loopback every address has ports of its own, and the fewer of them
+// are taken the sooner the system finds a free one.
+func (l *load) sourceAddress(client int) net.IP {
+	if l.addresses < 2 {
 		return nil
 	}
-	n := index/each + 2
+	n := client*l.addresses/l.cfg.Clients + 2
 	return net.IPv4(127, 0, byte(n>>8), byte(n))
+}
+
+// addresses is how many addresses clients connect from.
+func (c *Config) addresses() int {
+	if c.Clients > clientsPerAddress && c.loopback() {
+		return (c.Clients + clientsPerAddress - 1) / clientsPerAddress
+	}
+	return 1
 }
 
 // Limits are what bounds the number of clients.
@@ -59,7 +72,7 @@ type Limits struct {
 
 // limits finds out what bounds a run, and raises it where that is allowed.
 func (c *Config) limits() Limits {
-	l := Limits{OpenFilesNeeded: c.filesFor(), SourceAddresses: 1}
+	l := Limits{OpenFilesNeeded: c.filesFor(), SourceAddresses: c.addresses()}
 	l.OpenFiles = raiseOpenFiles(l.OpenFilesNeeded)
 	note := func(format string, args ...any) { l.Notes = append(l.Notes, fmt.Sprintf(format, args...)) }
 	if l.OpenFiles > 0 && l.OpenFiles < l.OpenFilesNeeded {
@@ -73,13 +86,8 @@ func (c *Config) limits() Limits {
 				number(l.OpenFilesServer), number(need), need)
 		}
 	}
-	each := portsEach()
-	if c.Clients > each {
-		if c.loopback() {
-			l.SourceAddresses = (c.Clients + each - 1) / each
-		} else {
-			note("one address has ports for about %s connections to a server: widen net.ipv4.ip_local_port_range, or run the bench on several machines", number(each))
-		}
+	if each := localPorts() * 3 / 4; l.OpenFilesNeeded > each && l.SourceAddresses == 1 { // others on the machine need some, too
+		note("one address has ports for about %s connections to a server: widen net.ipv4.ip_local_port_range, or run the bench on several machines", number(each))
 	}
 	return l
 }

@@ -19,7 +19,7 @@ type poller struct {
 func (c *client) dialPolling(ctx context.Context) error {
 	cfg := &c.load.cfg
 	sio, err := sioclient.Dial(ctx, sioclient.Config{
-		URL: cfg.URL, Path: cfg.Path, Namespace: cfg.Namespace, Header: cfg.Header,
+		URL: cfg.URL, Path: cfg.Path, Namespace: cfg.Namespace, Header: cfg.Header, TLS: cfg.TLS, NetDial: c.load.dialer(c.index).DialContext,
 		Transports: []sioclient.Transport{sioclient.TransportPolling},
 		OnEvent: func(e sioclient.Event) {
 			w := c.load.pool.take()

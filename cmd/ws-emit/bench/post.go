@@ -45,7 +45,7 @@ func (l *load) newPosters() ([]sender, func(), error) {
 	for i := range bodies {
 		bodies[i] = text.bind(values{markRoom: inString(cfg.room(i))})
 	}
-	transport := newTransport(cfg.Emitters)
+	transport := newTransport(cfg)
 	client := &http.Client{
 		Transport: transport, Timeout: postTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -58,10 +58,11 @@ func (l *load) newPosters() ([]sender, func(), error) {
 }
 
 // newTransport keeps a connection for each emitter.
-func newTransport(connections int) *http.Transport {
+func newTransport(cfg *Config) *http.Transport {
+	connections := cfg.Emitters
 	return &http.Transport{
 		MaxIdleConns: connections, MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections,
-		DisableCompression: true, ForceAttemptHTTP2: false, WriteBufferSize: 4 << 10, ReadBufferSize: 4 << 10,
+		TLSClientConfig: cfg.TLS, DisableCompression: true, ForceAttemptHTTP2: false, WriteBufferSize: 4 << 10, ReadBufferSize: 4 << 10,
 	}
 }
 

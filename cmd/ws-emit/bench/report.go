@@ -52,17 +52,19 @@ type Connect struct {
 	Errors    map[string]int `json:"errors,omitempty"`
 	Seconds   float64        `json:"seconds"`
 	PerSecond float64        `json:"per_second"`
-	Latency   Quantiles      `json:"latency_us"` // from the first packet of TCP to the last answer to a join
+	Latency   Quantiles      `json:"latency_us"` // from when a client should have begun to the answer to its last join
 }
 
 // Emit is what became of emits.
 type Emit struct {
-	Accepted  int64     `json:"accepted"`
-	Busy      int64     `json:"busy"`   // times that the server said that it was behind; such a message is sent again
-	Failed    int64     `json:"failed"` // messages of which nobody knows whether they were accepted
-	Seconds   float64   `json:"seconds"`
-	PerSecond float64   `json:"per_second"`
-	Latency   Quantiles `json:"latency_us"` // until the server has answered
+	Accepted    int64     `json:"accepted"`
+	Busy        int64     `json:"busy"`            // times that the server said that it was behind; such a message is sent again
+	BusySeconds float64   `json:"busy_s"`          // that all emitters together waited for that
+	Failed      int64     `json:"failed"`          // messages of which nobody knows whether they were accepted
+	Error       string    `json:"error,omitempty"` // what ended the emitters before their time
+	Seconds     float64   `json:"seconds"`
+	PerSecond   float64   `json:"per_second"`
+	Latency     Quantiles `json:"latency_us"` // from when a message should have been sent until the server has answered
 }
 
 // Delivery is what became of messages.
@@ -84,6 +86,7 @@ type Delivery struct {
 // Server is what the process of the server has used.
 type Server struct {
 	PID             int     `json:"pid"`
+	Gone            bool    `json:"gone,omitempty"` // it has ended during the run
 	CPUPerConnect   float64 `json:"cpu_us_per_connect"`
 	CPUPerDelivery  float64 `json:"cpu_us_per_delivery"`
 	CPU             float64 `json:"cpu"` // processors that it kept busy while messages went out
@@ -154,6 +157,12 @@ func (r *Report) Failure() error {
 	add(r.Delivery.Strays, "where they should not be")
 	add(int64(ended), "disconnected")
 	add(r.Emit.Failed, "emits failed")
+	if r.Emit.Error != "" {
+		wrong = append(wrong, r.Emit.Error)
+	}
+	if r.Server != nil && r.Server.Gone {
+		wrong = append(wrong, "the process of the server has ended")
+	}
 	if len(wrong) == 0 {
 		return nil
 	}

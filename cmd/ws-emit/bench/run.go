@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -20,8 +19,6 @@ const (
 	// lingerFor is how long clients go on receiving when they have everything: what is doubled comes late.
 	lingerFor  = 200 * time.Millisecond
 	drainEvery = 5 * time.Millisecond
-	// hopeless is how many clients may fail to connect before one has.
-	hopeless = 100
 	// closing is how many clients are closed at the same time.
 	closing = 64
 )
@@ -46,10 +43,10 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	r := &run{
-		load:   &load{cfg: cfg, run: rand.Uint32(), began: time.Now(), pool: newPool()},
+		load:   &load{cfg: cfg, run: rand.Uint32(), began: time.Now(), pool: newPool(), addresses: cfg.addresses()},
 		report: &Report{Load: newLoadReport(&cfg), Limits: cfg.limits()},
 	}
-	if most := r.report.Limits.OpenFiles; most > 0 && cfg.Clients+cfg.Emitters >= most {
+	if most := r.report.Limits.OpenFiles; most > 0 && cfg.filesFor()-otherFiles >= most {
 		return nil, fmt.Errorf("bench: at most %s files may be open: too few for %s clients and %s emitters", number(most), number(cfg.Clients), number(cfg.Emitters))
 	}
 	if cfg.PID != 0 {
@@ -62,6 +59,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	defer closeSenders()
+	if r.load.readers, err = newReaders(r.load); err != nil {
+		return nil, err
+	}
 	r.sampler = newSampler(r.load)
 	done := make(chan struct{})
 	var sampling sync.WaitGroup
@@ -85,6 +85,7 @@ type run struct {
 	before  Usage // of the server
 
 	clients   []*client // those that have joined
+	alone     []*client // those of them that no reader reads for
 	receiving sync.WaitGroup
 	emitters  []*emitter
 }
@@ -112,14 +113,17 @@ func (r *run) phases(ctx context.Context, senders []sender) error {
 	}
 	r.sampler.begin(Emitting)
 	if err := r.emit(ctx, senders); err != nil {
-		return err
+		if r.load.accepted.Load() == 0 {
+			return err
+		}
+		r.report.Emit.Error = err.Error()
 	}
 	r.report.Stopped = ctx.Err() != nil
 	r.sampler.begin(Draining)
 	last := r.drain()
 	to, err := r.measure()
 	if err != nil {
-		return err
+		r.report.Server.Gone, to.server = true, from.server
 	}
 	r.used(from, to, last)
 	return nil
@@ -138,91 +142,6 @@ func (r *run) measure() (m moment, err error) {
 		m.server, err = usageOf(r.load.cfg.PID)
 	}
 	return m, err
-}
-
-// connect connects all clients, and reports how that went.
-func (r *run) connect(ctx context.Context) error {
-	cfg := &r.load.cfg
-	from, err := r.measure()
-	if err != nil {
-		return err
-	}
-	c := &connecting{run: r, from: from.at, latency: newHistogram(), failed: make(map[string]int)}
-	var group errgroup.Group
-	for range min(cfg.Parallel, cfg.Clients) {
-		group.Go(func() error { c.work(ctx); return nil })
-	}
-	_ = group.Wait() // there is no error
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	n := len(r.clients)
-	if n == 0 {
-		return fmt.Errorf("no client could connect: %w", c.last)
-	}
-	to, err := r.measure()
-	if err != nil {
-		return err
-	}
-	seconds := (to.at - from.at).Seconds()
-	r.report.Connect = Connect{
-		Connected: n, Failed: cfg.Clients - n, Errors: c.failed, Seconds: seconds, PerSecond: float64(n) / seconds, Latency: quantiles(c.latency),
-	}
-	r.report.Bench.CPUPerConnect = each(to.own-from.own, int64(n))
-	if cfg.PID != 0 {
-		r.report.Server = &Server{PID: cfg.PID, CPUPerConnect: each(to.server.CPU-from.server.CPU, int64(n)), RSSBefore: r.before.RSS}
-	}
-	return nil
-}
-
-// connecting is what those share who connect clients.
-type connecting struct {
-	*run
-	from time.Duration
-	next atomic.Int64 // client
-
-	mu      sync.Mutex // guards the following, and run.clients
-	latency *hdrhistogram.Histogram
-	failed  map[string]int
-	last    error
-}
-
-// work connects one client after the other, until there are no more or there is no hope.
-func (c *connecting) work(ctx context.Context) {
-	for {
-		i := int(c.next.Add(1) - 1)
-		if i >= c.load.cfg.Clients || !c.turn(ctx, i, c.from) {
-			return
-		}
-		began := c.load.now()
-		client, err := c.load.connect(ctx, i)
-		c.add(client, c.load.now()-began, err)
-	}
-}
-
-func (c *connecting) add(client *client, took time.Duration, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err != nil {
-		c.failed[reason(err)]++
-		c.last = err
-		if n := c.sampler.failed.Add(1); n >= hopeless && len(c.clients) == 0 {
-			c.next.Store(int64(c.load.cfg.Clients))
-		}
-		return
-	}
-	record(c.latency, took)
-	c.clients = append(c.clients, client)
-	c.sampler.connected.Add(1)
-	c.receiving.Go(client.receive) // ends when closeClients closes it
-}
-
-// turn waits until a client may begin, and reports whether ctx has not ended.
-func (r *run) turn(ctx context.Context, i int, from time.Duration) bool {
-	if rate := r.load.cfg.ConnectRate; rate > 0 {
-		return pause(ctx, from+time.Duration(float64(i)/rate*float64(time.Second))-r.load.now())
-	}
-	return ctx.Err() == nil
 }
 
 // each is the time for one of n, in microseconds.
@@ -272,6 +191,7 @@ func (r *run) emit(ctx context.Context, senders []sender) error {
 	for _, e := range r.emitters {
 		latency.Merge(e.latency)
 		emit.Busy += e.busy
+		emit.BusySeconds += e.waited.Seconds()
 		emit.Failed += e.failed
 	}
 	emit.Accepted, emit.Seconds, emit.Latency = r.load.accepted.Load(), seconds, quantiles(latency)
@@ -288,7 +208,7 @@ func (r *run) drain() (last time.Duration) {
 	for range ticker.C {
 		now := r.load.now()
 		got := r.load.pool.collect(nil)
-		if complete < 0 && got.delivered >= r.load.expected.Load() {
+		if complete < 0 && got.delivered >= r.load.possible.Load() {
 			complete = now
 		}
 		if complete >= 0 && now-complete >= lingerFor || now >= deadline {
@@ -328,10 +248,11 @@ func (r *run) used(from, to moment, last time.Duration) {
 func (r *run) closeClients() {
 	var group errgroup.Group
 	group.SetLimit(closing)
-	for _, c := range r.clients {
+	for _, c := range r.alone {
 		group.Go(func() error { c.conn.close(); return nil })
 	}
 	_ = group.Wait() // there is no error
+	r.load.readers.close()
 	r.receiving.Wait()
 }
 

@@ -1,5 +1,7 @@
 package bench
 
+import "slices"
+
 // verdict is what a message that has come is.
 type verdict uint8
 
@@ -30,29 +32,37 @@ func (t *tracker) add(n uint32) verdict {
 	if t.gaps == nil {
 		return doubled
 	}
-	gaps := *t.gaps
-	for i := len(gaps) - 1; i >= 0; i-- { // what is late is mostly so by little
-		g := gaps[i]
-		if n < g.first || n > g.last {
-			continue
-		}
-		switch {
-		case g.first == g.last:
-			gaps = append(gaps[:i], gaps[i+1:]...)
-		case n == g.first:
-			gaps[i].first++
-		case n == g.last:
-			gaps[i].last--
-		default:
-			gaps[i].last = n - 1
-			gaps = append(gaps, gap{})
-			copy(gaps[i+2:], gaps[i+1:])
-			gaps[i+1] = gap{n + 1, g.last}
-		}
-		*t.gaps = gaps
-		return late
+	i, missing := t.find(n)
+	if !missing {
+		return doubled
 	}
-	return doubled
+	gaps := *t.gaps
+	switch g := gaps[i]; {
+	case g.first == g.last:
+		gaps = slices.Delete(gaps, i, i+1)
+	case n == g.first:
+		gaps[i].first++
+	case n == g.last:
+		gaps[i].last--
+	default:
+		gaps[i].last = n - 1
+		gaps = slices.Insert(gaps, i+1, gap{n + 1, g.last})
+	}
+	*t.gaps = gaps
+	return late
+}
+
+// find finds the gap that a number is in.
+func (t *tracker) find(n uint32) (i int, missing bool) {
+	return slices.BinarySearchFunc(*t.gaps, n, func(g gap, n uint32) int {
+		switch {
+		case g.last < n:
+			return -1
+		case g.first > n:
+			return 1
+		}
+		return 0
+	})
 }
 
 func (t *tracker) miss(g gap) {
@@ -67,14 +77,11 @@ func (t *tracker) has(n uint32) bool {
 	if n > t.last {
 		return false
 	}
-	if t.gaps != nil {
-		for _, g := range *t.gaps {
-			if n >= g.first && n <= g.last {
-				return false
-			}
-		}
+	if t.gaps == nil {
+		return true
 	}
-	return true
+	_, missing := t.find(n)
+	return !missing
 }
 
 // missing counts the numbers up to sent that have not come, but for those that nobody has to get.

@@ -32,13 +32,15 @@ const (
 // socket is a WebSocket.
 type socket struct {
 	client *client
-	conn   net.Conn
 	slow   bool
 	// closing is set before the connection is closed by us; stop is closed then, for those who do not read.
 	closing atomic.Bool
 	stop    chan struct{} // nil unless slow
 
-	// Owned by receive.
+	conn net.Conn   // nil once readers have it
+	fd   descriptor // then
+
+	// Owned by who reads.
 	partial  []byte // the beginning of a frame
 	fragment []byte // the beginning of a message
 }
@@ -50,7 +52,8 @@ func (c *client) dialWebSocket(ctx context.Context) error {
 		ReadBufferSize:  dialBuffer,
 		WriteBufferSize: dialBuffer,
 		Header:          ws.HandshakeHeaderHTTP(cfg.Header),
-		NetDial:         newDialer(cfg, c.index).DialContext,
+		NetDial:         c.load.dialer(c.index).DialContext,
+		TLSConfig:       cfg.TLS,
 	}
 	url := strings.Replace(cfg.URL, "http", "ws", 1) + cfg.Protocol.Endpoint()
 	conn, br, _, err := dialer.Dial(ctx, url)
@@ -74,19 +77,19 @@ func (c *client) dialWebSocket(ctx context.Context) error {
 	s.partial = bytes.Clone(s.partial)
 	if s.slow {
 		s.stop = make(chan struct{})
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetReadBuffer(slowBuffer) // it is slow in any case
-		}
 	}
 	c.conn = s
 	return nil
 }
 
-// newDialer makes connections from one address of loopback after the other where one would have too few ports.
-func newDialer(cfg *Config, index int) *net.Dialer {
-	d := &net.Dialer{}
-	if address := sourceAddress(cfg, index); address != nil {
+// dialer makes the connections of a client.
+func (l *load) dialer(client int) *net.Dialer {
+	d := &net.Dialer{KeepAlive: -1} // the server asks often enough
+	if address := l.sourceAddress(client); address != nil {
 		d.LocalAddr = &net.TCPAddr{IP: address}
+	}
+	if l.cfg.slow(client) {
+		d.Control = setReceiveBuffer
 	}
 	return d
 }
@@ -97,24 +100,10 @@ type joining struct {
 	br     *bufio.Reader
 }
 
+// Read reads a text, which is short while a client joins, and in one frame.
 func (j *joining) Read() ([]byte, error) {
-	text, err := readMessage(j.br)
-	if err != nil {
-		return nil, err
-	}
-	answer, _, err := j.socket.client.load.cfg.Protocol.Receive(text)
-	if err == nil && answer != nil {
-		err = j.Write(answer)
-	}
-	return text, err
-}
-
-func (j *joining) Write(text []byte) error { return j.socket.write(ws.OpText, text) }
-
-// readMessage reads a message while a client connects: it is short, and in one frame.
-func readMessage(br *bufio.Reader) ([]byte, error) {
 	for {
-		h, err := ws.ReadHeader(br)
+		h, err := ws.ReadHeader(j.br)
 		if err != nil {
 			return nil, err
 		}
@@ -122,17 +111,27 @@ func readMessage(br *bufio.Reader) ([]byte, error) {
 			return nil, errTooLarge
 		}
 		payload := make([]byte, h.Length)
-		if _, err := io.ReadFull(br, payload); err != nil {
+		if _, err := io.ReadFull(j.br, payload); err != nil {
 			return nil, err
 		}
 		switch h.OpCode {
 		case ws.OpText:
-			return payload, nil
+			answer, _, err := j.socket.client.load.cfg.Protocol.Receive(payload)
+			if err == nil && answer != nil {
+				err = j.Write(answer)
+			}
+			return payload, err
+		case ws.OpPing:
+			if err := j.socket.write(ws.OpPong, payload); err != nil {
+				return nil, err
+			}
 		case ws.OpClose:
 			return nil, errClosed
 		}
 	}
 }
+
+func (j *joining) Write(text []byte) error { return j.socket.write(ws.OpText, text) }
 
 // receive reads until the connection ends.
 func (s *socket) receive() error {
@@ -140,9 +139,7 @@ func (s *socket) receive() error {
 		return s.wait()
 	}
 	w := s.client.load.pool.take()
-	rest := s.partial
-	s.partial = nil
-	err := s.consume(w, rest)
+	err := s.consumeFirst(w)
 	s.client.load.pool.put(w)
 	if err == nil {
 		err = s.read()
@@ -182,6 +179,13 @@ func (s *socket) close() {
 		return
 	}
 	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // fails only if it has ended
+}
+
+// consumeFirst takes what came together with the answer to the last join.
+func (s *socket) consumeFirst(w *worker) error {
+	first := s.partial
+	s.partial = nil
+	return s.consume(w, first)
 }
 
 // consume takes bytes as they come.
@@ -254,6 +258,10 @@ func (s *socket) write(op ws.OpCode, payload []byte) error {
 	if err != nil {
 		return err
 	}
+	if s.conn == nil {
+		_, err := s.fd.Write(frame)
+		return err
+	}
 	if err := s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
@@ -261,8 +269,8 @@ func (s *socket) write(op ws.OpCode, payload []byte) error {
 	return err
 }
 
-// readBlocking reads where the connection is not TCP alone: with TLS, bytes that have been decrypted may wait where nobody sees them.
-func (s *socket) readBlocking() error {
+// read reads for this socket alone.
+func (s *socket) read() error {
 	buf := make([]byte, maxKept)
 	for {
 		n, err := s.conn.Read(buf)
