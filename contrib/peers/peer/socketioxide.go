@@ -54,5 +54,5 @@ func cargoVersion(source, name string) (string, error) {
 			return strings.TrimSuffix(version, `"`), nil
 		}
 	}
-	return "", fmt.Errorf("Cargo.toml does not pin %s", name)
+	return "", fmt.Errorf("no pinned version of %s in Cargo.toml", name)
 }
