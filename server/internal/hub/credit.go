@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"sync/atomic"
+	"time"
 )
 
 // Batch is messages that are accepted together: as a whole, and with no other between them.
@@ -13,6 +14,8 @@ type Batch struct {
 	cost     int64
 	changes  int           // rooms that members enter or leave
 	done     chan struct{} // closed when all shards have handled it
+
+	accepted time.Time // immutable from then on
 
 	pending   atomic.Int32 // shards that have not handled it
 	receivers atomic.Int64
@@ -120,19 +123,32 @@ func (h *Hub) withdraw(place *list.Element, err error) error {
 }
 
 // Wake accepts what waits, as far as it may be now. The owner of the Gauge calls it when that is no longer behind.
-func (h *Hub) Wake() { h.release(0) }
+func (h *Hub) Wake() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.admitLocked()
+}
 
-// release gives back credit.
-func (h *Hub) release(credit int64) {
+// release gives back the credit of batches of which the last one was accepted at a time.
+func (h *Hub) release(credit int64, accepted time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.free += credit
+	if used := h.credit - h.free; used == 0 {
+		h.pace = pace{}
+	} else {
+		h.pace.adapt(credit, accepted, h.waiting.Len() > 0 && !h.behind())
+	}
 	h.admitLocked()
 }
 
 func (h *Hub) fitsLocked(b *Batch) bool {
-	return b.cost <= h.free && (h.backlog == nil || !h.backlog.Behind())
+	used := h.credit - h.free
+	return b.cost <= h.free && (used == 0 || used+b.cost <= h.pace.limit()) && !h.behind()
 }
+
+// behind reports whether members are so far behind that nothing should be accepted.
+func (h *Hub) behind() bool { return h.backlog != nil && h.backlog.Behind() }
 
 func (h *Hub) admitLocked() {
 	for e := h.waiting.Front(); e != nil; e = h.waiting.Front() {
@@ -150,6 +166,7 @@ func (h *Hub) admitLocked() {
 // lock, so that batches are accepted in the order in which they came, and are either accepted or not when their context ends.
 func (h *Hub) acceptLocked(b *Batch) {
 	h.free -= b.cost
+	b.accepted = time.Now()
 	b.pending.Store(int32(len(h.shards)))
 	skipped := 0
 	for _, s := range h.shards {

@@ -54,7 +54,8 @@ type Config struct {
 	// Shards is the number of goroutines that share the members between them. 0 is as many as processors, at least 2.
 	Shards int
 	// Credit bounds the messages that have been accepted and have not yet left for the members, in bytes (of their frames, of the names
-	// of their rooms, and a fixed overhead each, also for a room to enter or leave). A batch that is larger is refused. 0 is DefaultCredit.
+	// of their rooms, and a fixed overhead each, also for a room to enter or leave). A batch that is larger is refused. While it takes long until messages have left, less of it is
+	// given out, and a batch that is larger than that waits until there is no other. 0 is DefaultCredit.
 	Credit int64
 	// MaxRooms is how many rooms a member may be in, beside its namespace and its sid. 0 is DefaultMaxRooms.
 	MaxRooms int
@@ -77,6 +78,7 @@ type Hub struct {
 
 	mu      sync.Mutex // guards the following, and its order is the order in which batches are accepted
 	free    int64      // of credit
+	pace    pace       // how much of it may be in use
 	waiting list.List  // of *waiter, the first one is next
 	closed  bool
 }

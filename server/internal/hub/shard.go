@@ -188,15 +188,17 @@ func (s *shard) flush() {
 	s.entries, s.bytes = 0, 0
 
 	var credit int64
+	var last *Batch // the one that was accepted last
 	for i, b := range s.handled {
 		if b.handled(1) {
 			credit += b.cost
+			last = b
 		}
 		s.handled[i] = nil
 	}
 	s.handled = s.handled[:0]
-	if credit > 0 {
-		s.hub.release(credit)
+	if last != nil {
+		s.hub.release(credit, last.accepted)
 	}
 }
 
