@@ -30,13 +30,10 @@ func (d *document) carries(s secret, inHeader bool) bool {
 	found := inHeader
 	for i := range d.objects {
 		v := d.objects[i].fields[fieldSecret]
-		if v.isNull() {
+		if v.IsNull() {
 			continue
 		}
-		if v.raw[0] != '"' {
-			return false
-		}
-		if given, err := unquote(v.raw); err != nil || !s.matches(given) {
+		if given, ok := v.Text(); !ok || !s.matches(given) {
 			return false
 		}
 		found = true

@@ -3,11 +3,11 @@ package emitter
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/ws-emit/ws-emit/emitter/internal/jsonscan"
 )
 
 const (
@@ -130,25 +130,31 @@ type document struct {
 
 // object is one emit as it came. A field that is absent has no raw value.
 type object struct {
-	fields  [numFields]value
+	fields  [numFields]jsonscan.Value
 	unknown []string
 	fault   *InputError // why it can be no message, or nil
 }
 
 // scanJSON returns errors about syntax only: they tell nothing but what the sender can see in his own body.
 func scanJSON(body []byte, maxBatch int) (document, error) {
-	if err := checkSyntax(body); err != nil {
-		return document{}, err
+	if jsonscan.Kind(body) != '[' {
+		doc := document{objects: make([]object, 1)}
+		if err := doc.objects[0].scan(body); err != nil {
+			return document{}, err
+		}
+		return doc, nil
 	}
-	i := skipSpace(body, 0)
-	if body[i] != '[' {
-		return document{objects: []object{scanObject(valueAt(body, i).raw)}}, nil
+	list, fault := jsonscan.Parse(body, jsonscan.JSON)
+	if fault != nil {
+		return document{}, syntaxError(body, fault)
 	}
 	doc := document{batch: true}
-	for v := range elements(body[i:]) {
-		if !doc.add(v.raw, maxBatch) {
+	for v := range list.Elements() {
+		if exceeds(len(doc.objects)+1, maxBatch) {
+			doc.tooMany = true
 			break
 		}
+		_ = doc.add(v.Raw) // its syntax is right
 	}
 	return doc, nil
 }
@@ -156,94 +162,77 @@ func scanJSON(body []byte, maxBatch int) (document, error) {
 func scanNDJSON(body []byte, maxBatch int) (document, error) {
 	doc := document{batch: true}
 	for line := range bytes.Lines(body) {
-		line = bytes.TrimRight(line, " \t\r\n")
-		i := skipSpace(line, 0)
-		if i == len(line) {
+		if line = bytes.TrimRight(line, " \t\r\n"); len(line) == 0 {
 			continue
 		}
-		if err := checkSyntax(line); err != nil {
-			err.Index = len(doc.objects)
-			return document{}, err
-		}
-		if !doc.add(line[i:], maxBatch) {
+		if exceeds(len(doc.objects)+1, maxBatch) {
+			doc.tooMany = true
 			break
+		}
+		if err := doc.add(line); err != nil {
+			err.Index = len(doc.objects) - 1
+			return document{}, err
 		}
 	}
 	return doc, nil
 }
 
-// add reports false when there is no place for more.
-func (d *document) add(raw []byte, maxBatch int) bool {
-	if exceeds(len(d.objects)+1, maxBatch) {
-		d.tooMany = true
-		return false
-	}
-	d.objects = append(d.objects, scanObject(raw))
-	return true
+// add scans one more object.
+func (d *document) add(text []byte) *InputError {
+	d.objects = append(d.objects, object{})
+	return d.objects[len(d.objects)-1].scan(text)
 }
 
-// checkSyntax accepts one JSON value in valid UTF-8 and nothing else.
-func checkSyntax(body []byte) *InputError {
-	if json.Valid(body) && utf8.Valid(body) {
-		return nil
-	}
-	if bytes.HasPrefix(body, []byte("\uFEFF")) {
+// syntaxError says why a text is none that is taken.
+func syntaxError(text []byte, fault *jsonscan.SyntaxError) *InputError {
+	switch {
+	case bytes.HasPrefix(text, []byte("\uFEFF")):
 		return inputError("", "begins with a byte order mark")
-	}
-	if len(bytes.TrimSpace(body)) == 0 {
+	case jsonscan.Kind(text) == 0:
 		return inputError("", "is empty")
 	}
-	var raw json.RawMessage
-	var syntax *json.SyntaxError
-	if err := json.Unmarshal(body, &raw); errors.As(err, &syntax) {
-		// The text of the error quotes the body, its offset does not.
-		return inputError("", fmt.Sprintf("is not valid JSON at byte %d", syntax.Offset))
-	}
-	valid := 0
-	for rest := body; ; {
-		r, size := utf8.DecodeRune(rest)
-		if r == utf8.RuneError && size <= 1 {
-			return inputError("", fmt.Sprintf("is not valid UTF-8 at byte %d", valid+1))
-		}
-		valid, rest = valid+size, rest[size:]
-	}
+	return inputError("", "is "+fault.Error())
 }
 
-// scanObject sorts the members of an object. What it finds wrong it notes as the object's fault.
-func scanObject(raw []byte) object {
-	var o object
-	if raw[0] != '{' {
+// scan sorts the members of an object. It returns errors about syntax; what else is wrong it notes as the object's fault.
+func (o *object) scan(text []byte) *InputError {
+	if jsonscan.Kind(text) != '{' {
 		o.fault = inputError("", "must be an object")
-		return o
+		if _, fault := jsonscan.Parse(text, jsonscan.JSON); fault != nil {
+			return syntaxError(text, fault)
+		}
+		return nil
 	}
 	keys := 0
-	for quoted, v := range members(raw) {
+	fault := jsonscan.ParseMembers(text, jsonscan.JSON, func(key, v jsonscan.Value) {
 		if keys++; keys > maxKeys {
 			o.fault = inputError("", fmt.Sprintf("has more than %d keys", maxKeys))
-			return o
+			return
 		}
-		key, f := "", fieldOf(quoted[1:len(quoted)-1])
-		if f == numFields { // or a known key with escapes
-			var err error
-			if key, err = unquote(quoted); err != nil {
-				o.fault = inputError("", "has a key that is not valid Unicode")
-				continue
-			}
-			f = fieldOf([]byte(key))
-		}
-		switch {
-		case f == numFields:
-			if slices.Contains(o.unknown, key) {
-				o.fault = inputError("", "has an unknown key twice")
-			}
-			o.unknown = append(o.unknown, key)
-		case o.fields[f].raw != nil:
-			o.fault = inputError(f.String(), "is there twice")
-		default:
-			o.fields[f] = v
-		}
+		o.member(key, v)
+	})
+	if fault != nil {
+		return syntaxError(text, fault)
 	}
-	return o
+	return nil
+}
+
+func (o *object) member(key, v jsonscan.Value) {
+	name, ok := key.Chars()
+	f := fieldOf(name)
+	switch {
+	case !ok:
+		o.fault = inputError("", "has a key that is not valid Unicode")
+	case f == numFields:
+		if slices.Contains(o.unknown, string(name)) {
+			o.fault = inputError("", "has an unknown key twice")
+		}
+		o.unknown = append(o.unknown, string(name))
+	case o.fields[f].Raw != nil:
+		o.fault = inputError(f.String(), "is there twice")
+	default:
+		o.fields[f] = v
+	}
 }
 
 // messages builds and validates all messages of a document.
@@ -287,13 +276,13 @@ func (o *object) decode(m *Message, l Limits) *InputError {
 		return o.fault
 	}
 	var err *InputError
-	if o.fields[fieldEvent].isNull() {
+	if o.fields[fieldEvent].IsNull() {
 		return inputError("event", "is missing")
 	}
 	if m.Event, err = decodeString("event", o.fields[fieldEvent]); err != nil {
 		return err
 	}
-	if v := o.fields[fieldNamespace]; !v.isNull() {
+	if v := o.fields[fieldNamespace]; !v.IsNull() {
 		if m.Namespace, err = decodeString("namespace", v); err != nil {
 			return err
 		}
@@ -304,29 +293,29 @@ func (o *object) decode(m *Message, l Limits) *InputError {
 	if m.Except, err = decodeRooms("except", o.fields[fieldExcept], l.MaxRooms); err != nil {
 		return err
 	}
-	if m.Args, err = decodeArgs(o.fields[fieldData], o.fields[fieldArgs]); err != nil {
+	if m.Args, err = decodeArgs(o.fields[fieldData], o.fields[fieldArgs], l); err != nil {
 		return err
 	}
 	return m.validateRest(l)
 }
 
-func decodeString(field string, v value) (string, *InputError) {
-	if v.raw[0] != '"' {
+func decodeString(field string, v jsonscan.Value) (string, *InputError) {
+	text, ok := v.Text()
+	switch {
+	case v.Kind() != '"':
 		return "", inputError(field, "must be a string")
-	}
-	s, err := unquote(v.raw)
-	if err != nil {
+	case !ok:
 		return "", inputError(field, "is not valid Unicode")
 	}
-	return s, nil
+	return text, nil
 }
 
 // decodeRooms returns nil for what means no room: null, "", an empty list and nothing at all.
-func decodeRooms(field string, v value, limit int) ([]string, *InputError) {
-	if v.isNull() {
+func decodeRooms(field string, v jsonscan.Value, limit int) ([]string, *InputError) {
+	if v.IsNull() {
 		return nil, nil
 	}
-	switch v.raw[0] {
+	switch v.Kind() {
 	case '"':
 		room, err := decodeString(field, v)
 		if err != nil || room == "" {
@@ -335,7 +324,7 @@ func decodeRooms(field string, v value, limit int) ([]string, *InputError) {
 		return []string{room}, nil
 	case '[':
 		var rooms []string
-		for e := range elements(v.raw) {
+		for e := range v.Elements() {
 			room, err := decodeString(field, e)
 			if err != nil {
 				err.Field = element(field, len(rooms))
@@ -351,20 +340,25 @@ func decodeRooms(field string, v value, limit int) ([]string, *InputError) {
 	}
 }
 
-func decodeArgs(data, args value) ([]json.RawMessage, *InputError) {
+func decodeArgs(data, args jsonscan.Value, l Limits) ([]json.RawMessage, *InputError) {
 	switch {
-	case !data.isNull() && !args.isNull():
+	case !data.IsNull() && !args.IsNull():
 		return nil, inputError("args", "and data cannot both be given")
-	case !data.isNull():
-		return []json.RawMessage{data.compact()}, nil
-	case args.isNull():
+	case !data.IsNull():
+		return []json.RawMessage{data.Compact()}, nil
+	case args.IsNull():
 		return nil, nil
-	case args.raw[0] != '[':
+	case args.Kind() != '[':
 		return nil, inputError("args", "must be a list")
 	}
 	var list []json.RawMessage
-	for v := range elements(args.raw) {
-		list = append(list, v.compact())
+	size := 0
+	for v := range args.Elements() {
+		arg := v.Compact()
+		if size += len(arg) + 1; exceeds(int64(size), l.MaxBytes) {
+			return nil, tooLarge(l) // before there are more of them than bytes may be
+		}
+		list = append(list, arg)
 	}
 	return list, nil
 }

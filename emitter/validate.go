@@ -1,11 +1,12 @@
 package emitter
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/ws-emit/ws-emit/emitter/internal/jsonscan"
 )
 
 // Bounds that are not configurable: in bytes, and MaxAttachments in number.
@@ -70,15 +71,14 @@ func (m *Message) Size() int64 {
 // white space (in a new slice; what Args pointed to is not changed). The error is an [*InputError] with Index -1; it matches
 // [ErrTooLarge] when the message is over l.MaxBytes. Arguments are not decoded.
 func (m *Message) Validate(l Limits) error {
-	if err := m.checkArgs(); err != nil {
+	if err := m.compactArgs(); err != nil {
 		return err
 	}
 	return m.ValidateParsed(l)
 }
 
-// ValidateParsed is Validate for who has parsed or written the arguments, and so knows that they are valid JSON and valid UTF-8.
+// ValidateParsed is Validate for who has parsed or written the arguments, and so knows that they are compact, valid JSON and valid UTF-8.
 func (m *Message) ValidateParsed(l Limits) error {
-	m.compactArgs()
 	if err := m.validateRest(l.withDefaults()); err != nil {
 		return err
 	}
@@ -109,9 +109,7 @@ func (m *Message) validateRest(l Limits) *InputError {
 		return inputError("", fmt.Sprintf("has more than %d attachments", MaxAttachments))
 	}
 	if exceeds(m.Size(), l.MaxBytes) {
-		err := inputError("", fmt.Sprintf("is larger than %d bytes", l.MaxBytes))
-		err.Err = ErrTooLarge
-		return err
+		return tooLarge(l)
 	}
 	if len(m.Attachments) == 0 {
 		return nil // what looks like a placeholder is plain data
@@ -122,6 +120,12 @@ func (m *Message) validateRest(l Limits) *InputError {
 		}
 	}
 	return nil
+}
+
+func tooLarge(l Limits) *InputError {
+	err := inputError("", fmt.Sprintf("is larger than %d bytes", l.MaxBytes))
+	err.Err = ErrTooLarge
+	return err
 }
 
 // validateMethod checks that a message has what its method needs, and nothing of another one.
@@ -145,53 +149,28 @@ func (m *Message) validateMethod(l Limits) *InputError {
 	return checkRooms("change", m.Change, l.MaxRooms)
 }
 
-// checkArgs checks that the arguments are JSON.
-func (m *Message) checkArgs() error {
-	for i, arg := range m.Args {
-		// encoding/json passes over invalid UTF-8, but a browser ends the connection on which it gets any.
-		if !utf8.Valid(arg) {
-			return inputError(element("args", i), "is not valid UTF-8")
-		}
-		if !json.Valid(arg) {
-			return inputError(element("args", i), "is not valid JSON")
-		}
-	}
-	return nil
-}
-
-// compactArgs removes the white space of arguments that are valid JSON.
-func (m *Message) compactArgs() {
+// compactArgs checks that the arguments are JSON, and removes their white space.
+func (m *Message) compactArgs() error {
 	shared := true
 	for i, arg := range m.Args {
-		start := skipSpace(arg, 0)
-		end, spaced := skipValue(arg, start)
-		if !spaced && start == 0 && end == len(arg) {
+		v, fault := jsonscan.Parse(arg, jsonscan.JSON)
+		if fault != nil && fault.Encoding {
+			// encoding/json passes over invalid UTF-8, but a browser ends the connection on which it gets any.
+			return inputError(element("args", i), "is not valid UTF-8")
+		}
+		if fault != nil {
+			return inputError(element("args", i), "is not valid JSON")
+		}
+		compact := v.Compact()
+		if len(compact) == len(arg) {
 			continue
 		}
 		if shared {
 			m.Args, shared = slices.Clone(m.Args), false
 		}
-		m.Args[i] = compact(arg)
+		m.Args[i] = compact
 	}
-}
-
-// compact returns valid JSON without its white space, in memory of its own.
-func compact(valid []byte) json.RawMessage {
-	out := make([]byte, 0, len(valid))
-	for i := 0; i < len(valid); {
-		switch c := valid[i]; {
-		case c == '"':
-			end := skipString(valid, i)
-			out = append(out, valid[i:end]...)
-			i = end
-		case isSpace(c):
-			i++
-		default:
-			out = append(out, c)
-			i++
-		}
-	}
-	return out
+	return nil
 }
 
 func checkNamespace(ns string) (reason string) {

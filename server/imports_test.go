@@ -28,10 +28,11 @@ var mayImport = map[string][]string{
 	"server/frame":            {},
 	"server/sioclient":        {}, // it checks the server, so it shares nothing with it
 
-	"emitter":          {},
-	"emitter/redisbus": {"emitter", "emitter/redisbus/internal/pickle"},
+	"emitter":          {"emitter/internal/jsonscan"},
+	"emitter/redisbus": {"emitter", "emitter/internal/jsonscan", "emitter/redisbus/internal/pickle"},
 	"roomspace":        {},
 
+	"emitter/internal/jsonscan":        {},
 	"emitter/redisbus/internal/pickle": {},
 
 	"contrib/conformance": {"server/engineio", "server/socketio", "server/frame"}, // both work without a hub; what they send is a frame

@@ -59,7 +59,7 @@ func ParseChannel(s string) (Channel, error) {
 }
 
 // decoder appends the messages of a payload to dst, checked by Validate, or says why there are none, with an error where that says more. It
-// owns the payload, and with DropAck there is a message all the same.
+// owns the payload and may write over it, and with DropAck there is a message all the same.
 type decoder func(dst []emitter.Message, p published, rules *rules) ([]emitter.Message, DropReason, error)
 
 // published is a payload and the channel that it came on.

@@ -217,7 +217,7 @@ func TestDecodedErr(t *testing.T) {
 		{"socketio", python(`"namespace": "secret"`), DropNamespace, `namespace: must begin with "/"`},
 		{"socketio", python(`"event": ["secret"]`), DropEvent, ""},
 		{"socketio", `{"secret"}`, DropMalformed, "redisbus: not valid JSON at byte 10"},
-		{"socketio", `{"secret": NaN, "secret"}`, DropMalformed, "redisbus: not valid JSON"},
+		{"socketio", `{"secret": NaN, "secret"}`, DropMalformed, "redisbus: not valid JSON at byte 25"},
 		{"socketio", "secret\xff", DropEncoding, "redisbus: not valid UTF-8"},
 		{"socketio", pickledEmit("csecret\nsecret\n"), DropPickle, "pickle: not plain data: opcode 0x63"},
 		{"socketio", pickledEmit("(Vsecret\n"), DropMalformed, "pickle: malformed: a value is missing on the stack"},

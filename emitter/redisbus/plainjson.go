@@ -2,9 +2,9 @@ package redisbus
 
 import (
 	"bytes"
-	"encoding/json"
 
 	"github.com/ws-emit/ws-emit/emitter"
+	"github.com/ws-emit/ws-emit/emitter/internal/jsonscan"
 )
 
 // decodeJSON decodes what POST /emit takes: an object, a list of them, or NDJSON. A secret in it is ignored, who may publish is for Redis
@@ -14,8 +14,10 @@ func decodeJSON(dst []emitter.Message, p published, rules *rules) ([]emitter.Mes
 		return dst, DropPickle, nil
 	}
 	parse := emitter.ParseJSON
-	if bytes.IndexByte(p.body, '\n') >= 0 && !json.Valid(p.body) {
-		parse = emitter.ParseNDJSON
+	if bytes.IndexByte(p.body, '\n') >= 0 {
+		if _, fault := jsonscan.Parse(p.body, jsonscan.JSON); fault != nil {
+			parse = emitter.ParseNDJSON
+		}
 	}
 	batch, _, err := parse(p.body, rules.limits)
 	if err != nil {

@@ -4,60 +4,65 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"strings"
 
 	"github.com/ws-emit/ws-emit/emitter"
+	"github.com/ws-emit/ws-emit/emitter/internal/jsonscan"
 )
 
 // pythonJSON is a message of python-socketio in JSON.
 type pythonJSON struct {
-	document
-	members [memberCount]span
+	limits  emitter.Limits
+	members [memberCount]jsonscan.Value
 }
 
 var _ pythonSource = (*pythonJSON)(nil)
 
 func parsePythonJSON(payload []byte, rules *rules) (pythonSource, DropReason, error) {
-	doc, reason := parseDocument(payload, rules.limits)
-	if reason != "" {
-		return nil, reason, doc.err
+	p := &pythonJSON{limits: rules.limits}
+	var fault *jsonscan.SyntaxError
+	isObject := jsonscan.Kind(payload) == '{'
+	if isObject {
+		fault = jsonscan.ParseMembers(payload, jsonscan.Python, func(key, value jsonscan.Value) {
+			name, _ := key.Chars()
+			// As in Python, the last one of equal keys counts.
+			if member := pythonMemberOf(name); member != memberCount {
+				p.members[member] = value
+			}
+		})
+	} else {
+		_, fault = jsonscan.Parse(payload, jsonscan.Python)
 	}
-	root := doc.root()
-	if doc.first(root) != '{' {
+	switch {
+	case fault != nil:
+		reason, err := syntaxReason(payload, fault)
+		return nil, reason, err
+	case !isObject:
 		return nil, DropMalformed, nil
-	}
-	p := &pythonJSON{document: doc}
-	for key, value := range doc.members(root) {
-		name, _ := doc.chars(key)
-		// As in Python, the last one of equal keys counts.
-		if member := pythonMemberOf(name); member != memberCount {
-			p.members[member] = value
-		}
 	}
 	return p, "", nil
 }
 
 func (p *pythonJSON) shape(member pythonMember) memberShape {
-	switch s := p.members[member]; {
-	case p.isNull(s):
+	switch v := &p.members[member]; {
+	case v.IsNull():
 		return shapeNull
-	case p.first(s) == '[':
+	case v.Kind() == '[':
 		return shapeList
 	}
 	return shapeOther
 }
 
 func (p *pythonJSON) chars(member pythonMember) (chars []byte, ok bool) {
-	return p.document.chars(p.members[member])
+	return p.members[member].Chars()
 }
 
 func (p *pythonJSON) names(member pythonMember) (names []string, ok bool) {
-	s := p.members[member]
-	if p.first(s) != '[' {
-		return p.appendName(make([]string, 0, 1), s)
+	v := p.members[member]
+	if v.Kind() != '[' {
+		return appendNameOf(make([]string, 0, 1), v, p.limits)
 	}
-	for element := range p.elements(s) {
-		if names, ok = p.appendName(names, element); !ok {
+	for element := range v.Elements() {
+		if names, ok = appendNameOf(names, element, p.limits); !ok {
 			return nil, false
 		}
 	}
@@ -66,13 +71,13 @@ func (p *pythonJSON) names(member pythonMember) (names []string, ok bool) {
 
 func (p *pythonJSON) data() (args []json.RawMessage, attachments [][]byte, reason DropReason) {
 	data := p.members[memberData]
-	if data.absent() {
+	if data.Raw == nil {
 		return nil, nil, DropMalformed
 	}
-	if data.end-data.start > maxText(p.limits) {
+	if len(data.Raw) > maxText(p.limits) {
 		return nil, nil, DropTooLarge
 	}
-	switch p.first(p.members[memberBinary]) {
+	switch p.members[memberBinary].Kind() {
 	case 't':
 		return p.binary(data)
 	case 'f', 'n', 0:
@@ -82,54 +87,53 @@ func (p *pythonJSON) data() (args []json.RawMessage, attachments [][]byte, reaso
 	return nil, nil, DropBinary
 }
 
-// args returns the arguments that a value of data stands for. Since 5.15.1 it is the list of them; before, a tuple came as a list too, and
-// anything else was the only argument. None is no argument at all.
-func (p *pythonJSON) args(data span) (args []json.RawMessage, reason DropReason) {
-	if p.isNull(data) {
-		return nil, ""
-	}
-	if p.first(data) != '[' {
-		return []json.RawMessage{p.raw(data)}, ""
-	}
-	args, ok := p.document.args(data)
+// args returns the arguments that a value of data stands for, which are written over it. Since 5.15.1 it is the list of them; before, a tuple
+// came as a list too, and anything else was the only argument. None is no argument at all.
+func (p *pythonJSON) args(data jsonscan.Value) (args []json.RawMessage, reason DropReason) {
 	switch {
-	case !ok:
-		return nil, DropTooLarge
-	case len(args) > 1:
-		return args, ""
+	case data.IsNull():
+		return nil, ""
+	case data.Kind() != '[':
+		return []json.RawMessage{data.CompactInPlace()}, ""
 	}
-	for element := range p.elements(data) {
-		if p.isNull(element) { // NaN is not
-			return nil, ""
+	args, ok := arguments(data, p.limits)
+	if !ok {
+		return nil, DropTooLarge
+	}
+	if len(args) == 1 && string(args[0]) == "null" {
+		for element := range data.Elements() {
+			if element.IsNull() { // NaN is not
+				return nil, ""
+			}
 		}
 	}
 	return args, ""
 }
 
 // binary reads data that is a list of the value with placeholders and the attachments in base64.
-func (p *pythonJSON) binary(data span) (args []json.RawMessage, attachments [][]byte, reason DropReason) {
-	if p.first(data) != '[' {
+func (p *pythonJSON) binary(data jsonscan.Value) (args []json.RawMessage, attachments [][]byte, reason DropReason) {
+	if data.Kind() != '[' {
 		return nil, nil, DropBinary
 	}
-	var value span
-	for element := range p.elements(data) {
-		if value.absent() {
+	var value jsonscan.Value
+	for element := range data.Elements() {
+		if value.Raw == nil {
 			value = element
 			continue
 		}
 		if len(attachments) == emitter.MaxAttachments {
 			return nil, nil, DropBinary
 		}
-		attachment, ok := p.base64(element)
+		attachment, ok := decodeBase64(element)
 		if !ok {
 			return nil, nil, DropBinary
 		}
 		attachments = append(attachments, attachment)
 	}
-	if value.absent() {
+	if value.Raw == nil {
 		return nil, nil, DropBinary
 	}
-	if len(attachments) == 0 && bytes.Contains(p.raw(value), []byte(`"_placeholder"`)) {
+	if len(attachments) == 0 && bytes.Contains(value.Raw, []byte(`"_placeholder"`)) {
 		return nil, nil, DropBinary // stands for an attachment that is not there; Validate looks only where there are any
 	}
 	args, reason = p.args(value)
@@ -139,11 +143,11 @@ func (p *pythonJSON) binary(data span) (args []json.RawMessage, attachments [][]
 // strictBase64 has no place for bits or bytes that mean nothing, apart from line ends.
 var strictBase64 = base64.StdEncoding.Strict()
 
-func (p *pythonJSON) base64(s span) (attachment []byte, ok bool) {
-	text, ok := p.text(s)
-	if !ok || strings.ContainsAny(text, "\r\n") {
+func decodeBase64(v jsonscan.Value) (attachment []byte, ok bool) {
+	text, ok := v.Chars()
+	if !ok || bytes.ContainsAny(text, "\r\n") {
 		return nil, false
 	}
-	attachment, err := strictBase64.DecodeString(text)
+	attachment, err := strictBase64.AppendDecode(make([]byte, 0, strictBase64.DecodedLen(len(text))), text)
 	return attachment, err == nil
 }

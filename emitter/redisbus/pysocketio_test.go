@@ -263,12 +263,8 @@ func FuzzDecodePython(f *testing.F) {
 	f.Add([]byte(python(`"data": [NaN, {"a": -Infinity}], "room": NaN`)))
 	f.Add([]byte(python(`"room": ["\ud800", 5, ""], "skip_sid": "\ufffd"`)))
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		before := bytes.Clone(payload)
-		checkAllocated(t, "payload", payload)
-		got, reason, _ := decodePython(nil, published{body: payload}, &rules{pickle: true})
-		if !bytes.Equal(before, payload) {
-			t.Fatal("payload was changed")
-		}
+		checkAllocated(t, "payload", bytes.Clone(payload))
+		got, reason, _ := decodePython(nil, published{body: bytes.Clone(payload)}, &rules{pickle: true})
 		if (len(got) == 1) != (reason == "" || reason == DropAck) {
 			t.Fatalf("%d messages, reason %q", len(got), reason)
 		}
@@ -314,10 +310,16 @@ func pythonMessage(i int) string {
 }
 
 func TestDecodePythonAllocs(t *testing.T) {
-	payload := []byte(pythonMessage(1))
-	dst := make([]emitter.Message, 0, 1)
-	if n := testing.AllocsPerRun(1000, func() { decodePython(dst, published{body: payload}, &rules{}) }); n > 9 {
-		t.Errorf("%v allocations, want at most 9 and the copy of the payload", n)
+	payload := pythonMessage(1)
+	body, dst := make([]byte, len(payload)), make([]emitter.Message, 0, 1)
+	decode := func() {
+		copy(body, payload) // it is written over
+		if _, reason, _ := decodePython(dst, published{body: body}, &rules{}); reason != "" {
+			t.Fatal(reason)
+		}
+	}
+	if n := testing.AllocsPerRun(1000, decode); n > 6 {
+		t.Errorf("%v allocations, want at most 6", n)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/tinylib/msgp/msgp"
 
 	"github.com/ws-emit/ws-emit/emitter"
+	"github.com/ws-emit/ws-emit/emitter/internal/jsonscan"
 )
 
 // nodeRoute decodes what is published for one namespace in the formats of @socket.io/redis-adapter.
@@ -18,17 +19,13 @@ type nodeRoute struct {
 	prefixes  map[string]string // the same for all namespaces of the Reader
 }
 
-// nodeDocument is a payload of a Node as JSON, and the attachments of its placeholders.
-type nodeDocument struct {
-	document
-	attachments [][]byte
-}
-
 // nodeBroadcast are the members of a broadcast that mean something here.
 type nodeBroadcast struct {
-	nodeDocument
-	kind, data, nsp, id span // of the packet
-	rooms, except       span // of the options
+	limits emitter.Limits
+
+	kind, data, nsp, id jsonscan.Value // of the packet
+	rooms, except       jsonscan.Value // of the options
+	attachments         [][]byte       // of the placeholders in data
 }
 
 // decodeBroadcast decodes what redis-adapter 6 to 8, redis-emitter 4 and 5, socket.io-emitter 1 to 3 and their likes in other languages
@@ -40,12 +37,12 @@ type nodeBroadcast struct {
 // disconnect, and more lenient with what publishers in other languages write for an empty list or a packet with binary. Flags make no
 // difference: each message is sent as any other, however volatile, and a receiver of the adapter does not look at "local" either.
 func (r nodeRoute) decodeBroadcast(dst []emitter.Message, in published, rules *rules) ([]emitter.Message, DropReason, error) {
-	b, reason := parseBroadcast(in.body, rules)
+	b, reason, err := parseBroadcast(in.body, rules)
 	if reason != "" {
-		return dst, reason, b.err
+		return dst, reason, err
 	}
 	m := emitter.Message{Namespace: r.namespace, Attachments: b.attachments}
-	reason = cmp.Or(b.checkType(), r.checkNamespace(&b, in.channel), b.readData(&m), b.readTargets(&m, b.rooms, b.except), r.narrow(&m, in.channel))
+	reason = cmp.Or(b.checkType(), r.checkNamespace(&b, in.channel), b.readData(&m), readTargets(&m, b.rooms, b.except, b.limits), r.narrow(&m, in.channel))
 	if reason != "" {
 		return dst, reason, nil
 	}
@@ -55,32 +52,33 @@ func (r nodeRoute) decodeBroadcast(dst []emitter.Message, in published, rules *r
 		}
 		return dst, reason, err
 	}
-	if !b.isNull(b.id) {
+	if !b.id.IsNull() {
 		reason = DropAck
 	}
 	return append(dst, m), reason, nil
 }
 
 // parseBroadcast finds the members of a broadcast.
-func parseBroadcast(payload []byte, rules *rules) (b nodeBroadcast, reason DropReason) {
-	var parts [3]span
+func parseBroadcast(payload []byte, rules *rules) (b nodeBroadcast, reason DropReason, err error) {
+	b.limits = rules.limits
+	var parts [3]jsonscan.Value
 	if len(payload) > 0 && payload[0] == '[' {
-		b.document, parts, reason = jsonParts(payload, rules.limits)
+		parts, reason, err = jsonParts(payload)
 	} else {
-		b.nodeDocument, parts, reason = msgpackParts(payload, rules.limits)
+		parts, b.attachments, reason = msgpackParts(payload, rules.limits)
 	}
 	packet, opts := parts[1], parts[2]
 	switch {
 	case reason != "":
-		return b, reason
-	case b.first(packet) != '{', b.first(opts) != '{':
-		return b, DropMalformed
-	case packet.end-packet.start > maxText(rules.limits):
-		return b, DropTooLarge
+		return b, reason, err
+	case packet.Kind() != '{', opts.Kind() != '{':
+		return b, DropMalformed, nil
+	case len(packet.Raw) > maxText(rules.limits):
+		return b, DropTooLarge, nil
 	}
-	for key, value := range b.members(packet) {
+	for key, value := range packet.Members() {
 		// As in JavaScript, the last one of equal keys counts.
-		switch name, _ := b.chars(key); string(name) {
+		switch name, _ := key.Chars(); string(name) {
 		case "type":
 			b.kind = value
 		case "data":
@@ -91,53 +89,59 @@ func parseBroadcast(payload []byte, rules *rules) (b nodeBroadcast, reason DropR
 			b.id = value
 		}
 	}
-	b.rooms, b.except = b.targets(opts)
-	return b, ""
+	b.rooms, b.except = targets(opts)
+	return b, "", nil
 }
 
 // jsonParts returns the elements of a list of three.
-func jsonParts(payload []byte, limits emitter.Limits) (d document, parts [3]span, reason DropReason) {
-	if d, reason = parseDocument(payload, limits); reason != "" {
-		return d, parts, reason
+func jsonParts(payload []byte) (parts [3]jsonscan.Value, reason DropReason, err error) {
+	list, fault := jsonscan.Parse(payload, jsonscan.Python)
+	if fault != nil {
+		reason, err = syntaxReason(payload, fault)
+		return parts, reason, err
 	}
 	n := 0
-	for element := range d.elements(d.root()) {
+	for element := range list.Elements() {
 		if n == len(parts) {
-			return d, parts, DropMalformed
+			return parts, DropMalformed, nil
 		}
 		parts[n] = element
 		n++
 	}
 	if n < len(parts) {
-		return d, parts, DropMalformed
+		return parts, DropMalformed, nil
 	}
-	return d, parts, ""
+	return parts, "", nil
 }
 
 // msgpackParts is jsonParts for MessagePack. Only the second element may have attachments.
-func msgpackParts(payload []byte, limits emitter.Limits) (d nodeDocument, parts [3]span, reason DropReason) {
+func msgpackParts(payload []byte, limits emitter.Limits) (parts [3]jsonscan.Value, attachments [][]byte, reason DropReason) {
 	if looksPickled(payload) {
-		return d, parts, DropPickle
+		return parts, nil, DropPickle
 	}
 	n, rest, err := msgp.ReadArrayHeaderBytes(payload)
 	if err != nil || int(n) != len(parts) {
-		return d, parts, DropMalformed
+		return parts, nil, DropMalformed
 	}
 	r := msgpackReader{limit: maxText(limits)}
 	r.buf = make([]byte, 0, min(len(payload)+len(payload)/4+64, r.limit))
+	var ends [3]int
 	for i := range parts {
-		start := len(r.buf)
 		r.textOnly = i != 1
 		if rest, reason = r.value(rest, 1); reason != "" {
-			return d, parts, reason
+			return parts, nil, reason
 		}
-		parts[i] = span{start, len(r.buf)}
+		ends[i] = len(r.buf)
 	}
 	if len(rest) > 0 {
-		return d, parts, DropMalformed
+		return parts, nil, DropMalformed
 	}
-	d.b, d.limits, d.attachments = r.buf, limits, r.attachments
-	return d, parts, ""
+	start := 0
+	for i, end := range ends {
+		parts[i] = jsonscan.Value{Raw: r.buf[start:end:end]}
+		start = end
+	}
+	return parts, r.attachments, ""
 }
 
 // The types of packets that are events (Socket.IO protocol, "Packet encoding"). Which one it becomes is for the encoder to say: there are
@@ -149,7 +153,7 @@ const (
 
 // checkType checks what a packet is.
 func (b *nodeBroadcast) checkType() DropReason {
-	switch kind, ok := b.integer(b.kind); {
+	switch kind, ok := b.kind.Integer(); {
 	case !ok:
 		return DropMalformed
 	case kind != packetEvent && kind != packetBinaryEvent:
@@ -162,9 +166,9 @@ func (b *nodeBroadcast) checkType() DropReason {
 // messages by the pattern of the other one as well.
 func (r nodeRoute) checkNamespace(b *nodeBroadcast, channel string) DropReason {
 	var nsp []byte
-	if !b.isNull(b.nsp) {
+	if !b.nsp.IsNull() {
 		var ok bool
-		if nsp, ok = b.chars(b.nsp); !ok {
+		if nsp, ok = b.nsp.Chars(); !ok {
 			return DropNamespace
 		}
 	}
@@ -182,29 +186,27 @@ func (r nodeRoute) checkNamespace(b *nodeBroadcast, channel string) DropReason {
 
 // readData reads the event and its arguments.
 func (b *nodeBroadcast) readData(m *emitter.Message) DropReason {
-	if b.first(b.data) != '[' {
+	if b.data.Kind() != '[' {
 		return DropMalformed
 	}
-	named := false
-	for event := range b.elements(b.data) {
-		m.Event, named = b.text(event)
-		break
-	}
-	if !named {
+	list, ok := arguments(b.data, b.limits)
+	switch {
+	case !ok:
+		return DropTooLarge
+	case len(list) == 0:
 		return DropEvent
 	}
-	list, ok := b.args(b.data)
-	if !ok {
-		return DropTooLarge
-	}
 	m.Args = list[1:]
+	if m.Event, ok = (jsonscan.Value{Raw: list[0]}).Text(); !ok {
+		return DropEvent
+	}
 	return ""
 }
 
 // targets returns the lists of rooms in the options of a broadcast or request.
-func (d *nodeDocument) targets(opts span) (rooms, except span) {
-	for key, value := range d.members(opts) {
-		switch name, _ := d.chars(key); string(name) {
+func targets(opts jsonscan.Value) (rooms, except jsonscan.Value) {
+	for key, value := range opts.Members() {
+		switch name, _ := key.Chars(); string(name) {
 		case "rooms":
 			rooms = value
 		case "except":
@@ -215,12 +217,12 @@ func (d *nodeDocument) targets(opts span) (rooms, except span) {
 }
 
 // readTargets reads to whom. Without a room it is everybody; where rooms are named that nobody can be in, it is nobody.
-func (d *nodeDocument) readTargets(m *emitter.Message, rooms, except span) DropReason {
+func readTargets(m *emitter.Message, rooms, except jsonscan.Value, limits emitter.Limits) DropReason {
 	var named, ok bool
-	if m.Rooms, named, ok = d.names(rooms); !ok || named && len(m.Rooms) == 0 {
+	if m.Rooms, named, ok = readNames(rooms, limits); !ok || named && len(m.Rooms) == 0 {
 		return DropRoom
 	}
-	if m.Except, _, ok = d.names(except); !ok {
+	if m.Except, _, ok = readNames(except, limits); !ok {
 		return DropRoom
 	}
 	return ""
@@ -248,34 +250,34 @@ func (r nodeRoute) narrow(m *emitter.Message, channel string) DropReason {
 	return ""
 }
 
-// names reads a list of names, or a single one. Null and an empty string are empty lists, and an object with integers for keys is the list of
-// its values: so some languages write a list that has lost an element, while none writes an empty object. named tells whether there is any
+// readNames reads a list of names, or a single one. Null and an empty string are empty lists, and an object with integers for keys is the list
+// of its values: so some languages write a list that has lost an element, while none writes an empty object. named tells whether there is any
 // name; those that no socket can have are left out.
-func (d *nodeDocument) names(s span) (names []string, named, ok bool) {
-	switch d.first(s) {
+func readNames(v jsonscan.Value, limits emitter.Limits) (names []string, named, ok bool) {
+	switch v.Kind() {
 	case 0, 'n':
 		return nil, false, true
 	case '"':
-		if s.end-s.start == len(`""`) {
+		if len(v.Raw) == len(`""`) {
 			return nil, false, true
 		}
-		names, ok = d.appendName(nil, s)
+		names, ok = appendNameOf(nil, v, limits)
 		return names, true, ok
 	case '[':
-		for element := range d.elements(s) {
+		for element := range v.Elements() {
 			named = true
-			if names, ok = d.appendName(names, element); !ok {
+			if names, ok = appendNameOf(names, element, limits); !ok {
 				return nil, true, false
 			}
 		}
 		return names, named, true
 	case '{':
-		for key, value := range d.members(s) {
+		for key, value := range v.Members() {
 			named = true
-			if digits, _ := d.chars(key); len(bytes.Trim(digits, "0123456789")) > 0 || len(digits) == 0 {
+			if digits, _ := key.Chars(); len(bytes.Trim(digits, "0123456789")) > 0 || len(digits) == 0 {
 				return nil, true, false
 			}
-			if names, ok = d.appendName(names, value); !ok {
+			if names, ok = appendNameOf(names, value, limits); !ok {
 				return nil, true, false
 			}
 		}

@@ -2,14 +2,16 @@ package redisbus
 
 import (
 	"github.com/ws-emit/ws-emit/emitter"
+	"github.com/ws-emit/ws-emit/emitter/internal/jsonscan"
 )
 
 // nodeRequest are the members of a request that mean something here.
 type nodeRequest struct {
-	nodeDocument
-	kind, requestID, oldRequestID span
-	opts, rooms, close            span
-	sid, room                     span // of a request for a single socket, up to redis-adapter 7
+	limits emitter.Limits
+
+	kind, requestID, oldRequestID jsonscan.Value
+	opts, rooms, close            jsonscan.Value
+	sid, room                     jsonscan.Value // of a request for a single socket, up to redis-adapter 7
 }
 
 // The types of requests that change something (redis-adapter 6.1 and later). All others ask for an answer.
@@ -27,9 +29,9 @@ const (
 //
 // Requests for an answer are left to the members of the cluster.
 func (r nodeRoute) decodeRequest(dst []emitter.Message, in published, rules *rules) ([]emitter.Message, DropReason, error) {
-	q, reason := parseRequest(in.body, rules)
+	q, reason, err := parseRequest(in.body, rules)
 	if reason != "" {
-		return dst, reason, q.err
+		return dst, reason, err
 	}
 	m := emitter.Message{Namespace: r.namespace}
 	if m.Method, reason = q.method(); reason != "" {
@@ -45,20 +47,25 @@ func (r nodeRoute) decodeRequest(dst []emitter.Message, in published, rules *rul
 }
 
 // parseRequest finds the members of a request.
-func parseRequest(payload []byte, rules *rules) (q nodeRequest, reason DropReason) {
+func parseRequest(payload []byte, rules *rules) (q nodeRequest, reason DropReason, err error) {
+	q.limits = rules.limits
+	var root jsonscan.Value
 	if len(payload) > 0 && payload[0] == '{' {
-		q.document, reason = parseDocument(payload, rules.limits)
+		var fault *jsonscan.SyntaxError
+		if root, fault = jsonscan.Parse(payload, jsonscan.Python); fault != nil {
+			reason, err = syntaxReason(payload, fault)
+		}
 	} else {
-		q.document, reason = msgpackDocument(payload, rules.limits)
+		root, reason = msgpackDocument(payload, rules.limits)
 	}
 	switch {
 	case reason != "":
-		return q, reason
-	case q.first(q.root()) != '{':
-		return q, DropMalformed
+		return q, reason, err
+	case root.Kind() != '{':
+		return q, DropMalformed, nil
 	}
-	for key, value := range q.members(q.root()) {
-		switch name, _ := q.chars(key); string(name) {
+	for key, value := range root.Members() {
+		switch name, _ := key.Chars(); string(name) {
 		case "type":
 			q.kind = value
 		case "requestId":
@@ -77,33 +84,33 @@ func parseRequest(payload []byte, rules *rules) (q nodeRequest, reason DropReaso
 			q.room = value
 		}
 	}
-	return q, ""
+	return q, "", nil
 }
 
 // msgpackDocument reads one value in MessagePack, without attachments.
-func msgpackDocument(payload []byte, limits emitter.Limits) (d document, reason DropReason) {
+func msgpackDocument(payload []byte, limits emitter.Limits) (v jsonscan.Value, reason DropReason) {
 	if looksPickled(payload) {
-		return d, DropPickle
+		return v, DropPickle
 	}
 	r := msgpackReader{limit: maxText(limits), textOnly: true}
 	rest, reason := r.value(payload, 0)
 	switch {
 	case reason != "":
-		return d, reason
+		return v, reason
 	case len(rest) > 0:
-		return d, DropMalformed
+		return v, DropMalformed
 	}
-	return document{b: r.buf, limits: limits}, ""
+	return jsonscan.Value{Raw: r.buf}, ""
 }
 
 // method returns what is asked for.
 func (q *nodeRequest) method() (emitter.Method, DropReason) {
-	if !q.oldRequestID.absent() {
+	if q.oldRequestID.Raw != nil {
 		return 0, DropRequest // up to version 5, where the types had other numbers
 	}
-	kind, ok := q.integer(q.kind)
+	kind, ok := q.kind.Integer()
 	switch {
-	case q.kind.absent() && !q.requestID.absent():
+	case q.kind.Raw == nil && q.requestID.Raw != nil:
 		return 0, DropRequest // of a cluster in Go, which leaves out a 0
 	case !ok:
 		return 0, DropMalformed
@@ -125,17 +132,17 @@ func (q *nodeRequest) method() (emitter.Method, DropReason) {
 // and never by what is missing, misspelt or beside the sid of one socket.
 func (q *nodeRequest) read(m *emitter.Message) DropReason {
 	change := q.rooms
-	switch q.first(q.opts) {
+	switch q.opts.Kind() {
 	case '{':
-		rooms, except := q.targets(q.opts)
-		if reason := q.readTargets(m, rooms, except); reason != "" {
+		rooms, except := targets(q.opts)
+		if reason := readTargets(m, rooms, except, q.limits); reason != "" {
 			return reason
 		}
-		if len(m.Rooms) == 0 && (q.first(rooms) != '[' || !q.isNull(q.sid)) {
+		if len(m.Rooms) == 0 && (rooms.Kind() != '[' || !q.sid.IsNull()) {
 			return DropRoom
 		}
 	case 0, 'n':
-		sid, ok := q.text(q.sid)
+		sid, ok := q.sid.Text()
 		switch {
 		case !ok:
 			return DropMalformed
@@ -149,7 +156,7 @@ func (q *nodeRequest) read(m *emitter.Message) DropReason {
 		return DropMalformed
 	}
 	if m.Method == emitter.MethodDisconnect {
-		switch q.first(q.close) {
+		switch q.close.Kind() {
 		case 't':
 			m.Close = true
 		case 'f', 'n', 0:
@@ -159,7 +166,7 @@ func (q *nodeRequest) read(m *emitter.Message) DropReason {
 		return ""
 	}
 	var ok bool
-	if m.Change, _, ok = q.names(change); !ok {
+	if m.Change, _, ok = readNames(change, q.limits); !ok {
 		return DropRoom
 	}
 	return ""
