@@ -29,7 +29,11 @@ func wsEmit() *Peer {
 			if err := goBuild(ctx, filepath.Join(root, "cmd", name), filepath.Join(dir, name)); err != nil {
 				return "", err
 			}
-			return command(ctx, root, nil, "git", "describe", "--tags", "--always", "--dirty")
+			version, err := command(ctx, root, nil, "git", "describe", "--tags", "--always", "--dirty")
+			if err != nil { // no git, or the sources of a release
+				return "of this checkout", ctx.Err()
+			}
+			return version, nil
 		},
 		Command: func(dir string, port int) (argv, env []string) {
 			return []string{filepath.Join(dir, name, name), "-a", address(port), "--redis", "none"}, []string{"SECRET=" + secret}
