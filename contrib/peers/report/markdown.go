@@ -22,7 +22,7 @@ func columns() []column {
 		{"sequential", scenario.CPUPerDelivery, "CPU per delivered message, 1 emitter", "CPU per delivered message", "1 emitter, 1,000 clients"},
 		{"parallel", scenario.CPUPerDelivery, "16 emitters", "CPU per delivered message", "16 emitters at once, 1,000 clients"},
 		{"parallel", scenario.Delivered, "of these delivered", "", ""},
-		{"idle", scenario.Memory, "memory per idle connection", "memory per idle connection", "from 100 to 10,000 clients"},
+		{"idle", scenario.Memory, "memory per idle connection", "Memory per idle connection", "from 100 to 10,000 clients"},
 		{"connect", scenario.CPUPerConnect, "CPU per connect and join", "CPU per connect and join", "10,000 clients, 32 at a time"},
 	}
 }

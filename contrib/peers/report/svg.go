@@ -18,7 +18,7 @@ const (
 	panelTop     = 48 // from the title of a panel to its first bar
 	barStep      = 24
 	barLeft      = 96
-	barWidth     = 190 // of the longest
+	barWidth     = 140 // of the longest
 	panelBelow   = 20
 )
 
@@ -99,9 +99,12 @@ func (c *Comparison) bad(of, peer string) string {
 	if c.wrong(of, peer) == "" {
 		return ""
 	}
-	for _, m := range []scenario.Metric{scenario.Delivered, scenario.Acknowledged} {
-		if v, ok := c.figure(of, m, peer); ok && v < 100 {
-			return Amount(v, m.Unit) + " " + m.Name
+	for _, share := range []struct {
+		of   scenario.Metric
+		text string
+	}{{scenario.Delivered, " delivered"}, {scenario.Acknowledged, " joined"}} {
+		if v, ok := c.figure(of, share.of, peer); ok && v < 100 {
+			return Amount(v, share.of.Unit) + share.text
 		}
 	}
 	return "failed"

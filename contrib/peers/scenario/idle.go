@@ -13,7 +13,7 @@ const (
 	firstIdle = 100
 	allIdle   = 10_000
 	// Memory has settled when it has been within settledShare of one value for settledFor.
-	settledFor    = 3 * time.Second
+	settledFor    = 2 * time.Second
 	settledShare  = 0.005
 	settledWithin = 15 * time.Second
 )

@@ -11,7 +11,7 @@ func parallel() Scenario {
 	return Scenario{
 		Name:    "parallel",
 		About:   "1,000 clients in one room, 16 emitters as fast as they can, events of about 130 bytes (python: 500 clients)",
-		Metrics: []Metric{CPUPerDelivery, Delivered, PostP99},
+		Metrics: []Metric{CPUPerDelivery, Delivered, PostP99, Acknowledged},
 		Run: func(ctx context.Context, s *peer.Server) (Result, error) {
 			return broadcast(ctx, s, parallelEmitters, parallelCount)
 		},

@@ -79,7 +79,7 @@ func (s *Scenario) For(name string) bool {
 }
 
 // slowness is by how much fewer messages are enough for a peer, so that nobody waits for minutes. What a delivery costs does not depend on it.
-var slowness = map[string]int64{Node: 2, "socketioxide": 2, "zishang2": 10, "zishang3": 10, Python: 10}
+var slowness = map[string]int64{Floor: 2, Centrifuge: 2, Node: 4, "socketioxide": 4, Python: 4, "zishang2": 10, "zishang3": 10}
 
 // enough is how many messages are enough for a peer where a fast one gets n.
 func enough(s *peer.Server, n int64) int64 {
@@ -88,9 +88,9 @@ func enough(s *peer.Server, n int64) int64 {
 
 const (
 	// joinWithin bounds connecting with all joins, for one client. Some peers leave a few clients without an answer for ever.
-	joinWithin = 15 * time.Second
+	joinWithin = 5 * time.Second
 	// patience bounds the wait for messages that are under way: a server that answers an emit at once may have all of them before it.
-	patience = 15 * time.Second
+	patience = 10 * time.Second
 )
 
 // load puts a server under load. Where clients could not connect or messages were lost there is a report, and no error.

@@ -55,9 +55,9 @@ func TestMemoryHasSettledWhenItStaysForAWhile(t *testing.T) {
 		rss     int64
 		settled bool
 	}{
-		{0, 100_000, false}, {time.Second, 110_000, false}, {2 * time.Second, 110_300, false}, {3 * time.Second, 110_100, false},
-		{3500 * time.Millisecond, 105_000, false}, // the one before did not last
-		{6 * time.Second, 105_300, false}, {6500 * time.Millisecond, 105_300, true},
+		{0, 100_000, false}, {time.Second, 110_000, false}, {2 * time.Second, 110_300, false}, {2500 * time.Millisecond, 110_100, false},
+		{2750 * time.Millisecond, 105_000, false}, // the one before did not last
+		{4500 * time.Millisecond, 105_300, false}, {4750 * time.Millisecond, 105_300, true},
 	} {
 		if got := w.settled(s.at, s.rss); got != s.settled {
 			t.Errorf("at %v with %d bytes settled is %v", s.at, s.rss, got)

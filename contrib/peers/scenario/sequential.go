@@ -25,7 +25,7 @@ func sequential() Scenario {
 	return Scenario{
 		Name:    "sequential",
 		About:   "1,000 clients in one room, 1 emitter as fast as it can, events of about 130 bytes (python: 500 clients)",
-		Metrics: []Metric{CPUPerDelivery, Delivered, PostP99},
+		Metrics: []Metric{CPUPerDelivery, Delivered, PostP99, Acknowledged},
 		Run: func(ctx context.Context, s *peer.Server) (Result, error) {
 			return broadcast(ctx, s, 1, sequentialCount)
 		},
@@ -45,8 +45,9 @@ func broadcast(ctx context.Context, s *peer.Server, emitters int, count int64) (
 	}
 	d := &r.Delivery
 	values := map[string]float64{
-		Delivered.Name: share(d.Delivered, d.Expected),
-		PostP99.Name:   ms(r.Emit.Latency.P99),
+		Delivered.Name:    share(d.Delivered, d.Expected),
+		PostP99.Name:      ms(r.Emit.Latency.P99),
+		Acknowledged.Name: acknowledged(r),
 	}
 	if d.Delivered > 0 {
 		values[CPUPerDelivery.Name] = r.Server.CPUPerDelivery
