@@ -64,12 +64,12 @@ func (r *runner) run(ctx context.Context, stdout io.Writer) error {
 // install makes peers ready, and returns those that can be compared.
 func (r *runner) install(ctx context.Context) (ready []*peer.Peer) {
 	for _, p := range r.peers {
-		if ctx.Err() != nil {
-			break
-		}
 		r.say("install %s", p.Name)
 		about := report.Peer{Name: p.Name, About: p.About}
 		version, err := p.Install(ctx, r.dir)
+		if ctx.Err() != nil {
+			return nil
+		}
 		if err != nil {
 			about.Missing = err.Error()
 			r.say("  it cannot be installed: %v", err)
@@ -108,6 +108,9 @@ func (r *runner) measure(ctx context.Context, ready []*peer.Peer) error {
 func jobsOf(rounds int, scenarios []scenario.Scenario, peers []*peer.Peer) (jobs []job) {
 	for round := range rounds {
 		for i := range scenarios {
+			if enough := scenarios[i].Rounds; enough > 0 && round >= enough {
+				continue
+			}
 			var some []*peer.Peer
 			for _, p := range peers {
 				if scenarios[i].For(p.Name) {

@@ -92,6 +92,18 @@ func TestServersTakeTurnsAtBeingFirstAndRunAlone(t *testing.T) {
 	}
 }
 
+func TestSomeScenariosHaveEnoughOfARound(t *testing.T) {
+	long, short := fakeScenario("long", nil), fakeScenario("short", nil)
+	long.Rounds = 1
+	var got []string
+	for _, j := range jobsOf(2, []scenario.Scenario{long, short}, []*peer.Peer{fakePeer("ws-emit")}) {
+		got = append(got, fileName(j))
+	}
+	if want := []string{"1-long-ws-emit", "1-short-ws-emit", "2-short-ws-emit"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestWhatFailsIsShownAndTheOthersAreMeasured(t *testing.T) {
 	f := &fakes{}
 	missing := fakePeer("missing")

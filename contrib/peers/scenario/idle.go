@@ -25,7 +25,7 @@ var thousands = []string{Ours, Floor, Node, Centrifuge, "zishang2", "zishang3", 
 func idle() Scenario {
 	return Scenario{
 		Name:    "idle",
-		About:   "10,000 WebSocket clients in one room that get nothing; memory is the slope from 100 clients to 10,000, once it has settled",
+		About:   "10,000 WebSocket clients in one room that get nothing; memory is the slope from 100 to 10,000, once settled (python stalls at 1,024)",
 		Peers:   thousands,
 		Metrics: []Metric{Memory, Acknowledged},
 		Run: func(ctx context.Context, s *peer.Server) (Result, error) {

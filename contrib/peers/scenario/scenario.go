@@ -17,6 +17,8 @@ type Scenario struct {
 	About string
 	// Peers are the names of those that it makes sense for; nil is all.
 	Peers []string
+	// Rounds is how many rounds are enough; 0 is all that there are.
+	Rounds int
 	// Args are arguments and Env variables to add to the command of our own server, ws-emit.
 	Args, Env []string
 	// Before makes ready what the server needs to be there, such as Redis, with a folder for files. It returns arguments to add to the
