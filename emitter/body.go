@@ -38,9 +38,8 @@ func (l *lease) release() { l.budget.used.Add(-l.held) }
 
 // readBody reads the whole body of a request. Memory is taken as the bytes arrive: to announce many costs nothing.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64, l *lease) ([]byte, error) {
-	tooLarge := &InputError{Index: -1, Reason: fmt.Sprintf("the body is larger than %d bytes", limit), Err: ErrTooLarge}
 	if r.ContentLength > limit {
-		return nil, tooLarge
+		return nil, errTooLong(limit)
 	}
 	body := http.MaxBytesReader(w, r.Body, limit)
 	var buf []byte
@@ -57,17 +56,26 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, l *lease) ([]
 		}
 		n, err := body.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
-		var over *http.MaxBytesError
-		switch {
-		case err == nil:
-		case err == io.EOF:
+		if err == io.EOF {
 			return buf, nil
-		case errors.As(err, &over):
-			return nil, tooLarge
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, errSlowBody
-		default:
-			return nil, &InputError{Index: -1, Reason: "the body could not be read to its end", Err: err}
+		}
+		if err != nil {
+			return nil, bodyError(err, limit)
 		}
 	}
+}
+
+// bodyError says what an error of reading a body means.
+func bodyError(err error, limit int64) error {
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+		return errTooLong(limit)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errSlowBody
+	}
+	return &InputError{Index: -1, Reason: "the body could not be read to its end", Err: err}
+}
+
+func errTooLong(limit int64) error {
+	return &InputError{Index: -1, Reason: fmt.Sprintf("the body is larger than %d bytes", limit), Err: ErrTooLarge}
 }

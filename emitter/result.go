@@ -43,11 +43,11 @@ func (e *sinkError) Unwrap() error { return e.err }
 
 // resultOf is the one place where errors become statuses. The text is what the caller is told.
 func resultOf(err error) (result Result, status int, text string) {
-	var input *InputError
-	isInput := errors.As(err, &input)
-	switch {
-	case err == nil:
+	if err == nil {
 		return ResultOK, http.StatusOK, "OK"
+	}
+	input, isInput := errors.AsType[*InputError](err)
+	switch {
 	case isInput && errors.Is(err, ErrTooLarge):
 		return ResultTooLarge, http.StatusRequestEntityTooLarge, input.Error()
 	case isInput:
