@@ -58,26 +58,33 @@ func loaded(t *testing.T, cfg bench.Config) *bench.Report {
 	return r
 }
 
-// delivers checks that a server brings every message to every client, and that its process is the one that is measured.
-func delivers(t *testing.T, s *Server) {
+// addsUp checks that a report accounts for every message: all that were to be emitted were accepted, and each was delivered to each client that
+// had connected, or is counted as lost.
+func addsUp(t *testing.T, r *bench.Report, messages int64) {
+	t.Helper()
+	d := r.Delivery
+	if r.Emit.Accepted != messages || d.Delivered <= 0 || d.Expected != messages*int64(r.Connect.Connected) || d.Delivered+d.Lost != d.Expected {
+		t.Errorf("%d of %d messages were accepted, for %d clients; %d deliveries were expected, %d came, and %d were lost",
+			r.Emit.Accepted, messages, r.Connect.Connected, d.Expected, d.Delivered, d.Lost)
+	}
+	if r.Server == nil || r.Server.RSSConnected <= 0 {
+		t.Errorf("the process was not measured: %+v", r.Server)
+	}
+}
+
+// works checks that a server brings every message to every client, unless it is one that loses some.
+func works(t *testing.T, s *Server) {
 	t.Helper()
 	const clients, messages = 50, 100
 	cfg := s.Load()
 	cfg.Clients, cfg.Count = clients, messages
 	r := loaded(t, cfg)
-	d := r.Delivery
-	if s.Peer.Name == zishang2().Name { // see TestBenchTellsLoss
-		t.Logf("%d lost", d.Lost)
-		r.Delivery.Lost, d.Delivered = 0, d.Delivered+d.Lost
-	}
-	if err := r.Failure(); err != nil {
-		t.Errorf("%v (connect: %v, ended: %v)", err, r.Connect.Errors, d.Ended)
-	}
-	if r.Emit.Accepted != messages || d.Delivered != clients*messages {
-		t.Errorf("%d of %d messages were accepted, and %d of %d delivered", r.Emit.Accepted, messages, d.Delivered, clients*messages)
-	}
-	if r.Server == nil || r.Server.RSSConnected <= 0 {
-		t.Errorf("the process was not measured: %+v", r.Server)
+	addsUp(t, r, messages)
+	err := r.Failure()
+	if s.Peer.Name == zishang2().Name {
+		t.Logf("as is known of it: %v", err)
+	} else if err != nil {
+		t.Errorf("%v (connect: %v, ended: %v)", err, r.Connect.Errors, r.Delivery.Ended)
 	}
 }
 
@@ -85,7 +92,7 @@ func delivers(t *testing.T, s *Server) {
 func TestPeers(t *testing.T) {
 	needPeers(t)
 	for _, p := range All() {
-		t.Run(p.Name, func(t *testing.T) { delivers(t, running(t, p, install(t, p))) })
+		t.Run(p.Name, func(t *testing.T) { works(t, running(t, p, install(t, p))) })
 	}
 }
 
@@ -97,12 +104,10 @@ func TestBenchTellsLoss(t *testing.T) {
 	cfg := running(t, p, install(t, p)).Load()
 	cfg.Clients, cfg.Emitters, cfg.Count, cfg.Patience = clients, emitters, messages, 3*time.Second
 	r := loaded(t, cfg)
+	addsUp(t, r, messages)
 	d := r.Delivery
-	t.Logf("%d of %d delivered (%.1f %%), %d lost", d.Delivered, d.Expected, 100*float64(d.Delivered)/float64(d.Expected), d.Lost)
-	if d.Lost <= 0 || d.Delivered <= 0 || d.Delivered+d.Lost != d.Expected || d.Expected != r.Emit.Accepted*clients {
-		t.Errorf("of %d accepted messages %d deliveries were expected, %d came and %d were lost", r.Emit.Accepted, d.Expected, d.Delivered, d.Lost)
-	}
-	if r.Failure() == nil {
-		t.Error("the report says that nothing went wrong")
+	t.Logf("%d of %d delivered (%.1f %%), %v", d.Delivered, d.Expected, 100*float64(d.Delivered)/float64(d.Expected), r.Failure())
+	if d.Lost <= 0 || r.Failure() == nil {
+		t.Errorf("the report says of %d lost messages: %v", d.Lost, r.Failure())
 	}
 }

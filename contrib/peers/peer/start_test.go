@@ -31,7 +31,7 @@ func TestStart(t *testing.T) {
 	if group, err := syscall.Getpgid(s.PID); err != nil || group != s.PID {
 		t.Errorf("process %d is of group %d, %v", s.PID, group, err)
 	}
-	delivers(t, s)
+	works(t, s)
 	stop()
 	stop()
 	if c, err := net.Dial("tcp", s.address()); err == nil {
