@@ -79,6 +79,11 @@ func (c *Comparison) of(scenario, peer string) (runs []*Run) {
 	return runs
 }
 
+// ran reports whether there is a run of a scenario.
+func (c *Comparison) ran(scenario string) bool {
+	return slices.ContainsFunc(c.Runs, func(r Run) bool { return r.Scenario == scenario })
+}
+
 // values are those of a metric, one for each round that has one.
 func (c *Comparison) values(scenario, metric, peer string) (values []float64) {
 	for _, r := range c.of(scenario, peer) {

@@ -15,6 +15,9 @@ func (c *Comparison) WriteText(w io.Writer) error {
 	fmt.Fprintf(&b, "%s\n%s\n%s\n", c.Command, c.Machine, c.summary())
 	b.WriteString("Behind a figure is its ratio to ws-emit: the median of the ratios within each round. Of % it is the worst round.\n")
 	for _, s := range c.Scenarios {
+		if !c.ran(s.Name) {
+			continue
+		}
 		fmt.Fprintf(&b, "\n%s: %s\n", s.Name, s.About)
 		if err := c.writeScenario(&b, s); err != nil {
 			return err
