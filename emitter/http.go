@@ -197,16 +197,16 @@ func (h *handler) checkNamespaces(batch []Message, isBatch bool) error {
 // send hands a batch to the sink and, if the caller will be told, asks for the number of receivers.
 func (h *handler) send(r *http.Request, batch []Message) (receivers *int, err error) {
 	total := len(batch)
-	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.Timeout)
-	defer cancel()
-	receipt, err := h.cfg.Sink.Emit(ctx, batch)
+	patience := withPatience(r.Context(), h.cfg.Timeout)
+	defer patience.end()
+	receipt, err := h.cfg.Sink.Emit(patience, batch)
 	if err != nil {
 		return nil, &sinkError{err: err, accepted: receipt.Accepted, total: total}
 	}
 	if receipt.Receivers == nil || !wantsJSON(r.Header) {
 		return nil, nil
 	}
-	ctx, cancel = context.WithTimeout(r.Context(), h.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.Timeout)
 	defer cancel()
 	n, err := receipt.Receivers(ctx)
 	if err != nil {
