@@ -175,7 +175,7 @@ func (r *redisServer) publishAs(ctx context.Context, publisher, n int) error {
 				return err
 			}
 			if answer != ":1\r\n" {
-				return fmt.Errorf("Redis answered %q: want that one server has got the message", strings.TrimSpace(answer))
+				return fmt.Errorf("the answer of Redis is %q: want that one server has got the message", strings.TrimSpace(answer))
 			}
 		}
 	}
