@@ -8,10 +8,18 @@ import (
 
 // Places in a chart, in the units of its picture.
 const (
-	chartWidth, chartHeight = 640, 280
-	plotLeft, plotRight     = 64, chartWidth - 12
-	plotTop, plotBottom     = 14, chartHeight - 42
+	chartWidth, chartHeight = 520, 250
+	plotLeft, plotRight     = 58, chartWidth - 12
+	plotTop, plotBottom     = 22, chartHeight - 42
 )
+
+// plot is where things are in a picture, for the page.
+type plot struct{ Width, Height, Left, Right, Middle, Top, Bottom, Inside int }
+
+var thePlot = plot{
+	Width: chartWidth, Height: chartHeight, Left: plotLeft, Right: plotRight, Middle: (plotLeft + plotRight) / 2,
+	Top: plotTop, Bottom: plotBottom, Inside: plotBottom - plotTop,
+}
 
 // chart is a picture of lines over an axis. Its fields are what the page shows.
 type chart struct {

@@ -6,6 +6,9 @@ import (
 	"strconv"
 )
 
+// tickRoom is for the right half of the last label.
+const tickRoom = 24
+
 // maxPoints is how many samples a chart shows; more are taken together.
 const maxPoints = 300
 
@@ -48,7 +51,7 @@ func condense(samples []Sample) (few []Sample) {
 
 // overTime makes a chart of samples, with a line for each of what is asked of them, and the time of emits marked.
 func (r *Report) overTime(title, note string, samples []Sample, lines ...timeLine) *chart {
-	c := newChart(title, note, "seconds since the begin")
+	c := newChart(title, note, "seconds since the beginning")
 	end := 1.0
 	if len(samples) > 0 {
 		end = samples[len(samples)-1].At
@@ -141,13 +144,13 @@ func (r *Report) latencyChart(samples []Sample) *chart {
 		timeLine{"max", "c", false, func(s Sample) float64 { return known(s.Max) }},
 		timeLine{"p99", "b", false, func(s Sample) float64 { return known(s.P99) }},
 		timeLine{"p50", "a", false, func(s Sample) float64 { return known(s.P50) }})
-	c.Y.decades(c.least(), c.most(), micros)
+	c.Y.decades(c.least(), c.most(), decade)
 	return c.draw()
 }
 
 func (r *Report) memoryChart(samples []Sample) *chart {
 	c := r.overTime("Memory of the server", "resident", samples, timeLine{"memory", "a", true, func(s Sample) float64 { return known(s.RSS) }})
-	c.Y.round(c.most(), size)
+	c.Y.round(c.most(), megabytes)
 	return c.draw()
 }
 
@@ -179,9 +182,8 @@ func (r *Report) percentileChart() *chart {
 		l.points = append(l.points, point{x, float64(p.Micros)})
 	}
 	c.Lines = []*line{l}
-	c.X.tick(1, "0")
 	c.X.tick(2, "50")
-	for x, label := 10.0, "90"; x <= c.X.to; x *= 10 {
+	for x, label := 10.0, "90"; c.X.at(x) <= plotRight-tickRoom; x *= 10 {
 		c.X.tick(x, label)
 		switch label {
 		case "90":
@@ -192,9 +194,24 @@ func (r *Report) percentileChart() *chart {
 			label += "9"
 		}
 	}
-	c.Y.decades(c.least(), c.most(), micros)
+	c.Y.decades(c.least(), c.most(), decade)
 	return c.draw()
 }
+
+// decade writes a time that is a power of ten.
+func decade(us float64) string {
+	switch {
+	case us < 1e3:
+		return plain(us) + " us"
+	case us < 1e6:
+		return plain(us/1e3) + " ms"
+	default:
+		return plain(us/1e6) + " s"
+	}
+}
+
+// megabytes writes a size on an axis.
+func megabytes(bytes float64) string { return plain(bytes/1e6) + " MB" }
 
 // plain writes a number without zeros at its end.
 func plain(n float64) string { return strconv.FormatFloat(math.Round(n*1e6)/1e6, 'f', -1, 64) }

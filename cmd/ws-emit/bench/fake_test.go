@@ -3,6 +3,7 @@ package bench
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,8 +22,9 @@ type fake struct {
 	faulty func(f *fake, n int, message string) []string
 	// joined is the answer to a join; "" is none.
 	joined string
-	// status is what the n-th emit is answered with.
+	// status is what the n-th emit is answered with, and header what is in all answers.
 	status func(n int) int
+	header http.Header
 
 	mu     sync.Mutex // guards the following
 	conns  map[net.Conn]bool
@@ -104,6 +106,7 @@ func (f *fake) emit(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.emits++
+	maps.Copy(w.Header(), f.header)
 	if f.status != nil {
 		if status := f.status(f.emits); status != http.StatusOK {
 			w.WriteHeader(status)

@@ -24,8 +24,9 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		Wrong   string // "" is nothing
 		Tiles   []tile
 		Charts  []*chart
+		Plot    plot
 		Details string
-	}{Report: r, Date: r.Load.Date.Format("2006-01-02 15:04:05 MST"), Tiles: r.tiles(), Charts: r.charts(), Details: text.String()}
+	}{Report: r, Date: r.Load.Date.Format("2006-01-02 15:04:05 MST"), Tiles: r.tiles(), Charts: r.charts(), Plot: thePlot, Details: text.String()}
 	if err := r.Failure(); err != nil {
 		view.Wrong = err.Error()
 	}
@@ -41,17 +42,17 @@ func (r *Report) tiles() (all []tile) {
 		all = append(all,
 			tile{"Delivered", share(d.Delivered, d.Expected), number(d.Delivered) + " of " + number(d.Expected)},
 			tile{"Throughput", short(d.PerSecond) + "/s", short(r.Emit.PerSecond) + " emits/s"},
-			tile{"Latency p99", micros(float64(d.Latency.P99)), "p50 " + micros(float64(d.Latency.P50)) + ", max " + micros(float64(d.Latency.Max))},
-			tile{"Emit p99", micros(float64(r.Emit.Latency.P99)), "p50 " + micros(float64(r.Emit.Latency.P50))},
+			tile{"Latency p99", micros(d.Latency.P99), "p50 " + micros(d.Latency.P50) + ", max " + micros(d.Latency.Max)},
+			tile{"Emit p99", micros(r.Emit.Latency.P99), "p50 " + micros(r.Emit.Latency.P50)},
 		)
 	}
-	all = append(all, tile{"Connects", short(r.Connect.PerSecond) + "/s", "p99 " + micros(float64(r.Connect.Latency.P99))})
+	all = append(all, tile{"Connects", short(r.Connect.PerSecond) + "/s", "p99 " + micros(r.Connect.Latency.P99)})
 	s := r.Server
 	if s == nil {
 		return all
 	}
 	if d.Delivered > 0 {
-		all = append(all, tile{"CPU a delivery", micros(s.CPUPerDelivery), "the bench itself " + micros(r.Bench.CPUPerDelivery)})
+		all = append(all, tile{"CPU a delivery", digits(s.CPUPerDelivery) + " us", "the bench itself " + digits(r.Bench.CPUPerDelivery) + " us"})
 	}
 	return append(all, tile{"Memory a connection", size(s.RSSPerConnected), size(float64(s.RSSConnected)) + " when all had joined"})
 }

@@ -66,13 +66,27 @@ type Limits struct {
 	OpenFiles       int      `json:"open_files"`        // that this process may have; 0 is not known
 	OpenFilesNeeded int      `json:"open_files_needed"` // by this run
 	OpenFilesServer int      `json:"open_files_server"` // that the server may have; 0 is not known
+	Ports           int      `json:"ports"`             // that one address has for connections to a server
 	SourceAddresses int      `json:"source_addresses"`  // that clients connect from
 	Notes           []string `json:"notes,omitempty"`   // what will not be enough, and what to do
 }
 
+// String says it in one line, without the notes.
+func (l Limits) String() string {
+	text := number(l.OpenFilesNeeded) + " open files needed"
+	if l.OpenFiles > 0 {
+		text += ", " + number(l.OpenFiles) + " allowed"
+	}
+	text += "; " + number(l.Ports) + " ports"
+	if l.SourceAddresses > 1 {
+		text += " on each of " + number(l.SourceAddresses) + " addresses of this machine"
+	}
+	return text
+}
+
 // limits finds out what bounds a run, and raises it where that is allowed.
 func (c *Config) limits() Limits {
-	l := Limits{OpenFilesNeeded: c.filesFor(), SourceAddresses: c.addresses()}
+	l := Limits{OpenFilesNeeded: c.filesFor(), Ports: localPorts(), SourceAddresses: c.addresses()}
 	l.OpenFiles = raiseOpenFiles(l.OpenFilesNeeded)
 	note := func(format string, args ...any) { l.Notes = append(l.Notes, fmt.Sprintf(format, args...)) }
 	if l.OpenFiles > 0 && l.OpenFiles < l.OpenFilesNeeded {
@@ -86,7 +100,7 @@ func (c *Config) limits() Limits {
 				number(l.OpenFilesServer), number(need), need)
 		}
 	}
-	if each := localPorts() * 3 / 4; l.OpenFilesNeeded > each && l.SourceAddresses == 1 { // others on the machine need some, too
+	if each := l.Ports * 3 / 4; l.OpenFilesNeeded > each && l.SourceAddresses == 1 { // others on the machine need some, too
 		note("one address has ports for about %s connections to a server: widen net.ipv4.ip_local_port_range, or run the bench on several machines", number(each))
 	}
 	return l

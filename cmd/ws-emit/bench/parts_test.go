@@ -293,7 +293,7 @@ func TestFigures(t *testing.T) {
 	for got, want := range map[string]string{
 		number(-1234567): "-1,234,567", number(-123): "-123", number(1000): "1,000", number(999): "999",
 		share(999_999, 1_000_000): "99.99 %", share(5, 5): "100 %", share(1, 3): "33.33 %", share(0, 0): "100 %",
-		micros(999): "999 us", micros(1234): "1.23 ms", micros(12e6): "12 s", size(1500): "1.5 kB", size(-2e6): "-2 MB", short(1.5e6): "1.5M",
+		micros(999): "999 us", micros(1234): "1.23 ms", micros(12e6): "12.0 s", size(1500): "1.50 kB", size(-2e6): "-2.00 MB", digits(9.999): "10.0", digits(0.2): "0.20", digits(99.96): "100", short(1.5e6): "1.5M",
 	} {
 		if got != want {
 			t.Errorf("%s, want %s", got, want)
@@ -327,7 +327,7 @@ func TestReport(t *testing.T) {
 	if err := r.WriteJSON(&json); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"1,999 of 2,000", "9,983 of 9,995 (99.88 %)", "lost         12", "p99 1.23 ms", "4.32 kB a connection", `1: <script>\x1b`, "3: EOF"} {
+	for _, want := range []string{"1,999 of 2,000", "9,983 of 9,995 (99.88 %)", "lost          12", "  1.23 ms  ", "4.32 kB a connection", `1: <script>\x1b`, "3: EOF"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in %s", want, &text)
 		}

@@ -102,6 +102,8 @@ type Bench struct {
 	CPUPerConnect  float64 `json:"cpu_us_per_connect"`
 	CPUPerDelivery float64 `json:"cpu_us_per_delivery"`
 	CPU            float64 `json:"cpu"`
+	// Late is how late a timer of this process was, measured every 10 ms while messages went out. Latencies are too large by as much.
+	Late Quantiles `json:"late_us"`
 }
 
 // Quantiles are of a distribution of latencies, in microseconds.

@@ -19,6 +19,7 @@ const (
 	// lingerFor is how long clients go on receiving when they have everything: what is doubled comes late.
 	lingerFor  = 200 * time.Millisecond
 	drainEvery = 5 * time.Millisecond
+	timerEvery = 10 * time.Millisecond
 	// closing is how many clients are closed at the same time.
 	closing = 64
 )
@@ -112,6 +113,8 @@ func (r *run) phases(ctx context.Context, senders []sender) error {
 		return err
 	}
 	r.sampler.begin(Emitting)
+	stop := r.watchTimer()
+	defer stop()
 	if err := r.emit(ctx, senders); err != nil {
 		if r.load.accepted.Load() == 0 {
 			return err
@@ -121,12 +124,40 @@ func (r *run) phases(ctx context.Context, senders []sender) error {
 	r.report.Stopped = ctx.Err() != nil
 	r.sampler.begin(Draining)
 	last := r.drain()
+	stop()
 	to, err := r.measure()
 	if err != nil {
 		r.report.Server.Gone, to.server = true, from.server
 	}
 	r.used(from, to, last)
 	return nil
+}
+
+// watchTimer records how late a timer of this process is, until stop is called.
+func (r *run) watchTimer() (stop func()) {
+	late := newHistogram()
+	ended := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		ticker := time.NewTicker(timerEvery)
+		defer ticker.Stop()
+		last := r.load.now()
+		for {
+			select {
+			case <-ticker.C:
+				now := r.load.now()
+				record(late, now-last-timerEvery)
+				last = now
+			case <-ended:
+				return
+			}
+		}
+	})
+	return sync.OnceFunc(func() {
+		close(ended)
+		watching.Wait()
+		r.report.Bench.Late = quantiles(late)
+	})
 }
 
 // moment is what processes had used at a time.

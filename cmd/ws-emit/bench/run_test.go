@@ -2,7 +2,14 @@ package bench
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"runtime"
 	"slices"
@@ -12,6 +19,15 @@ import (
 
 	"github.com/ws-emit/ws-emit/server"
 )
+
+func textOf(t testing.TB, r *Report) string {
+	t.Helper()
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
+}
 
 func authorized() http.Header { return http.Header{"Authorization": {"Bearer " + emitSecret}} }
 
@@ -169,6 +185,63 @@ func TestRunCountsWhatIsAccepted(t *testing.T) {
 	if err := r.Failure(); err == nil || err.Error() != "1 emits failed" {
 		t.Errorf("failure %v", err)
 	}
+	if text := textOf(t, r); r.Emit.BusySeconds < 2*busyPause.Seconds() || !strings.Contains(text, ", told 2 times to wait, for 0.") {
+		t.Errorf("told to wait for %v s in\n%s", r.Emit.BusySeconds, text)
+	}
+}
+
+// TestRunServerBreaks: when emits fail for good, the report says what came of those before.
+func TestRunServerBreaks(t *testing.T) {
+	f := &fake{joined: "1", status: func(n int) int {
+		if n > 30 {
+			return http.StatusInternalServerError
+		}
+		return http.StatusOK
+	}, faulty: func(_ *fake, n int, m string) []string {
+		if n == 30 {
+			return nil
+		}
+		return []string{m}
+	}}
+	r := mustRun(t, Config{URL: startFake(t, f), Clients: 3, Count: 100, Patience: time.Millisecond})
+	if r.Emit.Accepted != 30 || r.Emit.Failed != maxFailures || r.Delivery.Expected != 90 || r.Delivery.Lost != 3 {
+		t.Errorf("%+v, %+v", r.Emit, r.Delivery)
+	}
+	const why = "emit: 10 failures one after the other, the last one: the server answered 500"
+	if err := r.Failure(); err == nil || err.Error() != "3 lost, 10 emits failed, "+why {
+		t.Errorf("failure %v", err)
+	}
+	if text := textOf(t, r); !strings.Contains(text, "stopped       before its time: "+why+"\n") {
+		t.Errorf("not why it was stopped in\n%s", text)
+	}
+}
+
+// TestRunTLS: clients and emitters speak TLS to an https server, and find out when it is not the one that it should be.
+func TestRunTLS(t *testing.T) {
+	behind, err := url.Parse(startServer(t, server.Config{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := log.New(io.Discard, "", 0) // it would say that we refuse a certificate, and end polls
+	proxy := httputil.NewSingleHostReverseProxy(behind)
+	front := httptest.NewUnstartedServer(proxy)
+	proxy.ErrorLog, front.Config.ErrorLog = silent, silent
+	front.StartTLS()
+	t.Cleanup(front.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(front.Certificate())
+	for _, transport := range []Transport{WebSocket, Polling} {
+		cfg := Config{URL: front.URL, EmitHeader: authorized(), Transport: transport, Clients: 20, Emitters: 2, Count: 100, Patience: patience}
+		_, err := Run(t.Context(), cfg)
+		if err == nil || !strings.Contains(err.Error(), "certificate signed by unknown authority") {
+			t.Errorf("%s: error %v with a certificate that nobody knows", transport, err)
+		}
+		cfg.TLS = &tls.Config{RootCAs: roots}
+		r := mustRun(t, cfg)
+		if err := r.Failure(); err != nil || r.Delivery.Delivered != 2000 {
+			t.Errorf("%s: failure %v, %+v", transport, err, r.Delivery)
+		}
+	}
 }
 
 // TestRunSlow: a client that stops reading is expected to get nothing.
@@ -198,6 +271,7 @@ func TestRunErrors(t *testing.T) {
 		"no Redis":       {cfg: Config{URL: url, Clients: 3, By: ByRedisNode, Redis: "redis://127.0.0.1:1"}, want: "connect to Redis"},
 		"no process":     {cfg: Config{URL: url, Clients: 3, PID: 1 << 30}, want: "process"},
 		"too many":       {cfg: Config{URL: url, Clients: 1 << 30}, want: "files may be open"},
+		"no ack":         {cfg: Config{URL: startFake(t, &fake{}), Clients: 3, Timeout: 50 * time.Millisecond}, want: "not connected and joined in time"},
 		"stopped before": {ctx: ended, cfg: Config{URL: url, Clients: 3}, want: context.Canceled.Error()},
 	} {
 		if tt.ctx == nil {

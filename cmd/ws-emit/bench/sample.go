@@ -17,19 +17,6 @@ const (
 	Draining   Phase = "drain"
 )
 
-// Progress is how things stand.
-type Progress struct {
-	Phase     Phase
-	Fraction  float64 // of the phase, 0 to 1; below 0 where it is not known
-	Elapsed   time.Duration
-	Connected int
-	Failed    int
-	Clients   int
-	Accepted  int64
-	Expected  int64
-	Sample    Sample
-}
-
 // Sample is how things stood at a time.
 type Sample struct {
 	At        float64 `json:"at_s"` // since the begin of the run

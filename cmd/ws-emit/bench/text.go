@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,17 +16,29 @@ import (
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(&b, "%-13s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	c, e, d := &r.Connect, &r.Emit, &r.Delivery
 	b.WriteString(r.Load.String() + "\n\n")
+	r.writeOutcome(line)
+	b.WriteString("\n")
+	r.writeLatencies(&b)
+	b.WriteString("\n")
+	r.writeCosts(line)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeLine writes a line with a name in front.
+type writeLine func(name, format string, args ...any)
+
+// writeOutcome writes what became of clients and messages.
+func (r *Report) writeOutcome(line writeLine) {
+	c, e, d := &r.Connect, &r.Emit, &r.Delivery
 	line("connected", "%s of %s in %.2f s, %s/s", number(c.Connected), number(r.Load.Clients), c.Seconds, whole(c.PerSecond))
-	line("", "%s", c.Latency)
+	lines(line, "not connected", c.Errors)
 	if r.Load.By != ByNothing {
-		line("emitted", "%s in %.1f s, %s/s%s", number(e.Accepted), e.Seconds, whole(e.PerSecond), e.troubles())
-		line("", "%s", e.Latency)
+		line("emitted", "%s in %.2f s, %s/s%s", number(e.Accepted), e.Seconds, whole(e.PerSecond), r.troubles())
 		line("delivered", "%s of %s (%s), %s/s, %s/s", number(d.Delivered), number(d.Expected), share(d.Delivered, d.Expected), whole(d.PerSecond), size(d.BytesPerSecond))
-		line("", "%s", d.Latency)
 		line("lost", "%s", number(d.Lost))
 		line("doubled", "%s", number(d.Doubled))
 		line("out of order", "%s", number(d.OutOfOrder))
@@ -33,28 +46,68 @@ func (r *Report) WriteText(w io.Writer) error {
 			line("strays", "%s that had been refused, or for rooms that the client is not in", number(d.Strays))
 		}
 	}
-	lines(line, "not connected", c.Errors)
 	lines(line, "disconnected", d.Ended)
 	if r.Load.Slow > 0 {
 		line("slow", "%s of %s ended by the server", number(d.SlowEnded), number(r.Load.Slow))
 	}
+	if r.Stopped || e.Error != "" {
+		line("stopped", "before its time%s", printable(strings.TrimSuffix(": "+e.Error, ": ")))
+	}
+}
+
+// troubles is what kept emitters from emitting.
+func (r *Report) troubles() (text string) {
+	e := &r.Emit
+	if r.Load.Rate > 0 && e.PerSecond < 0.95*r.Load.Rate && e.Seconds > 1 {
+		text += fmt.Sprintf(", which is %s of the rate asked for", share(int64(e.PerSecond*1000), int64(r.Load.Rate*1000)))
+	}
+	if e.Busy > 0 {
+		text += fmt.Sprintf(", told %s times to wait, for %.2f s in all", number(e.Busy), e.BusySeconds)
+	}
+	if e.Failed > 0 {
+		text += fmt.Sprintf(", %s failed", number(e.Failed))
+	}
+	return text
+}
+
+// writeLatencies writes a table.
+func (r *Report) writeLatencies(b *strings.Builder) {
+	row := func(name string, columns ...string) {
+		fmt.Fprintf(b, "%-13s", name)
+		for _, c := range columns {
+			fmt.Fprintf(b, " %8s", c)
+		}
+		b.WriteString("\n")
+	}
+	row("latency", "p50", "p90", "p99", "p99.9", "max")
+	for _, l := range []struct {
+		name string
+		Quantiles
+	}{{"connect", r.Connect.Latency}, {"emit", r.Emit.Latency}, {"delivery", r.Delivery.Latency}, {"bench timer", r.Bench.Late}} {
+		if l.Count > 0 {
+			row(l.name, micros(l.P50), micros(l.P90), micros(l.P99), micros(l.P999), micros(l.Max))
+		}
+	}
+}
+
+// writeCosts writes what it has taken.
+func (r *Report) writeCosts(line writeLine) {
+	delivered := r.Delivery.Delivered
 	if s := r.Server; s != nil {
-		line("server CPU", "%s, %s a connect", perDelivery(s.CPUPerDelivery, s.CPU, d.Delivered), micros(s.CPUPerConnect))
-		line("memory", "%s a connection: %s before, %s when all had joined, %s at the end, %s at most", size(s.RSSPerConnected),
+		line("server CPU", "%s", cpu(s.CPUPerConnect, s.CPUPerDelivery, s.CPU, delivered))
+		line("server memory", "%s a connection: %s before, %s when all had joined, %s at the end, %s at most", size(s.RSSPerConnected),
 			size(float64(s.RSSBefore)), size(float64(s.RSSConnected)), size(float64(s.RSSAfter)), size(float64(s.RSSMost)))
+		if s.Gone {
+			line("server", "the process has ended")
+		}
 	}
 	if own := r.Bench; own.CPU >= 0 {
-		line("bench CPU", "%s, %s a connect", perDelivery(own.CPUPerDelivery, own.CPU, d.Delivered), micros(own.CPUPerConnect))
+		line("bench CPU", "%s", cpu(own.CPUPerConnect, own.CPUPerDelivery, own.CPU, delivered))
 	}
-	if r.Stopped {
-		line("stopped", "before its time")
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 // lines writes what went wrong, the most frequent first.
-func lines(line func(name, format string, args ...any), name string, errors map[string]int) {
+func lines(line writeLine, name string, errors map[string]int) {
 	for _, text := range slices.SortedFunc(maps.Keys(errors), func(a, b string) int {
 		return cmp.Or(errors[b]-errors[a], strings.Compare(a, b))
 	}) {
@@ -67,16 +120,6 @@ func lines(line func(name, format string, args ...any), name string, errors map[
 func printable(text string) string {
 	quoted := strconv.Quote(text)
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
-}
-
-func (e *Emit) troubles() (text string) {
-	if e.Busy > 0 {
-		text += fmt.Sprintf(", %s times told to wait", number(e.Busy))
-	}
-	if e.Failed > 0 {
-		text += fmt.Sprintf(", %s failed", number(e.Failed))
-	}
-	return text
 }
 
 // String says what the load is, in one line.
@@ -105,28 +148,20 @@ func (l Load) String() string {
 		until += fmt.Sprintf(", %s messages", number(l.Count))
 	}
 	if l.Duration > 0 {
-		until += fmt.Sprintf(", %s", seconds(l.Duration))
+		until += fmt.Sprintf(", for %s", seconds(l.Duration))
 	}
 	return fmt.Sprintf("%s; %s %s by %s, %s%s, %s bytes each", text, number(l.Emitters), emitters, l.By, pace, until, number(l.Size))
 }
 
 func seconds(s float64) string { return time.Duration(s * float64(time.Second)).String() }
 
-func (q Quantiles) String() string {
-	if q.Count == 0 {
-		return "latency unknown"
-	}
-	return fmt.Sprintf("latency p50 %s  p90 %s  p99 %s  p99.9 %s  max %s", micros(float64(q.P50)), micros(float64(q.P90)), micros(float64(q.P99)),
-		micros(float64(q.P999)), micros(float64(q.Max)))
-}
-
-// perDelivery is CPU time for one message to one client, and how many processors that took.
-func perDelivery(us, processors float64, delivered int64) string {
-	text := fmt.Sprintf("%.0f %% of a processor", processors*100)
+// cpu is processor time for one client and for one message to one client, and how many processors that took.
+func cpu(connect, delivery, processors float64, delivered int64) string {
+	text := fmt.Sprintf("%s us a connect, %.0f %% of a processor", digits(connect), processors*100)
 	if delivered == 0 {
 		return text
 	}
-	return fmt.Sprintf("%.2f us a delivery, %s", us, text)
+	return fmt.Sprintf("%s us a delivery, %s", digits(delivery), text)
 }
 
 // share never rounds up to all.
@@ -137,15 +172,27 @@ func share(part, of int64) string {
 	return fmt.Sprintf("%.4g %%", min(float64(part)/float64(of)*100, 99.99))
 }
 
-// micros writes a time with three digits.
-func micros(us float64) string {
+// digits writes a number with three digits that mean something.
+func digits(n float64) string {
+	switch abs := math.Abs(n); {
+	case abs < 9.995:
+		return fmt.Sprintf("%.2f", n)
+	case abs < 99.95:
+		return fmt.Sprintf("%.1f", n)
+	default:
+		return fmt.Sprintf("%.0f", n)
+	}
+}
+
+// micros writes a time.
+func micros(us int64) string {
 	switch {
 	case us < 1000:
-		return fmt.Sprintf("%.3g us", us)
+		return fmt.Sprintf("%d us", us)
 	case us < 1e6:
-		return fmt.Sprintf("%.3g ms", us/1e3)
+		return digits(float64(us)/1e3) + " ms"
 	default:
-		return fmt.Sprintf("%.3g s", us/1e6)
+		return digits(float64(us)/1e6) + " s"
 	}
 }
 
@@ -155,8 +202,8 @@ func size(bytes float64) string {
 		name string
 		of   float64
 	}{{"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}} {
-		if bytes >= u.of || bytes <= -u.of {
-			return fmt.Sprintf("%.3g %s", bytes/u.of, u.name)
+		if math.Abs(bytes) >= u.of {
+			return digits(bytes/u.of) + " " + u.name
 		}
 	}
 	return fmt.Sprintf("%.0f B", bytes)
