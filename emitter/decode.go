@@ -33,22 +33,43 @@ type Info struct {
 // The arguments point into body, which must not be changed afterwards. Errors are of type [*InputError]; those about sizes and numbers
 // match [ErrTooLarge].
 func ParseJSON(body []byte, limits Limits) ([]Message, Info, error) {
+	return AppendJSON(nil, body, limits)
+}
+
+// AppendJSON is ParseJSON for who has a place for the messages: they are appended to dst.
+func AppendJSON(dst []Message, body []byte, limits Limits) ([]Message, Info, error) {
 	limits = limits.withDefaults()
-	doc, err := scanJSON(body, limits.MaxBatch)
-	if err != nil {
-		return nil, Info{}, err
+	if jsonscan.Kind(body) == '[' {
+		doc, err := scanJSON(body, limits.MaxBatch)
+		if err != nil {
+			return dst, Info{}, err
+		}
+		return doc.appendMessages(dst, limits)
 	}
-	return doc.messages(limits)
+	var o object
+	if err := o.scan(body); err != nil {
+		return dst, Info{}, err
+	}
+	all := append(dst, Message{})
+	if err := o.decode(&all[len(dst)], limits); err != nil {
+		return dst, Info{}, err
+	}
+	return all, Info{Ignored: appendIgnored(nil, &o)}, nil
 }
 
 // ParseNDJSON is [ParseJSON] for a body with one object on each line, always a batch. Empty lines are passed over and have no index.
 func ParseNDJSON(body []byte, limits Limits) ([]Message, Info, error) {
+	return AppendNDJSON(nil, body, limits)
+}
+
+// AppendNDJSON is ParseNDJSON for who has a place for the messages: they are appended to dst.
+func AppendNDJSON(dst []Message, body []byte, limits Limits) ([]Message, Info, error) {
 	limits = limits.withDefaults()
 	doc, err := scanNDJSON(body, limits.MaxBatch)
 	if err != nil {
-		return nil, Info{}, err
+		return dst, Info{}, err
 	}
-	return doc.messages(limits)
+	return doc.appendMessages(dst, limits)
 }
 
 // EncodeJSON returns a body that [ParseJSON] decodes: an object for one message, else a list. It fails for messages with attachments or
@@ -237,34 +258,39 @@ func (o *object) member(key, v jsonscan.Value) {
 
 // messages builds and validates all messages of a document.
 func (d *document) messages(l Limits) ([]Message, Info, error) {
+	return d.appendMessages(nil, l)
+}
+
+func (d *document) appendMessages(dst []Message, l Limits) ([]Message, Info, error) {
 	if d.tooMany {
-		return nil, Info{}, &InputError{Index: -1, Reason: fmt.Sprintf("more than %d messages", l.MaxBatch), Err: ErrTooLarge}
+		return dst, Info{}, &InputError{Index: -1, Reason: fmt.Sprintf("more than %d messages", l.MaxBatch), Err: ErrTooLarge}
 	}
 	if len(d.objects) == 0 {
-		return nil, Info{}, inputError("", "there is no message")
+		return dst, Info{}, inputError("", "there is no message")
 	}
-	batch := make([]Message, len(d.objects))
+	all := slices.Grow(dst, len(d.objects))
+	var info Info
 	for i := range d.objects {
-		if err := d.objects[i].decode(&batch[i], l); err != nil {
+		all = append(all, Message{})
+		if err := d.objects[i].decode(&all[len(dst)+i], l); err != nil {
 			if d.batch {
 				err.Index = i
 			}
-			return nil, Info{}, err
+			return dst, Info{}, err
 		}
+		info.Ignored = appendIgnored(info.Ignored, &d.objects[i])
 	}
-	return batch, Info{Ignored: d.ignored()}, nil
+	return all, info, nil
 }
 
-func (d *document) ignored() []string {
-	var names []string
-	for _, o := range d.objects {
-		for _, key := range o.unknown {
-			if len(key) > maxKeyBytes {
-				key = strings.ToValidUTF8(key[:maxKeyBytes], "")
-			}
-			if len(names) < maxIgnored && !slices.Contains(names, key) {
-				names = append(names, key)
-			}
+// appendIgnored appends the unknown keys of an object, as far as they are told about.
+func appendIgnored(names []string, o *object) []string {
+	for _, key := range o.unknown {
+		if len(key) > maxKeyBytes {
+			key = strings.ToValidUTF8(key[:maxKeyBytes], "")
+		}
+		if len(names) < maxIgnored && !slices.Contains(names, key) {
+			names = append(names, key)
 		}
 	}
 	return names

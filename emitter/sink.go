@@ -8,7 +8,8 @@ import (
 // Sink takes messages on their way to the sockets.
 type Sink interface {
 	// Emit hands on a batch, in order and as a whole, and returns once it has been accepted. It may wait until there is room, or until
-	// ctx ends. The messages must have passed Validate, and belong to the sink afterwards. It may be called concurrently.
+	// ctx ends. The messages must have passed Validate. What they point to belongs to the sink afterwards, while the slice itself is the
+	// caller's again once Emit has returned. It may be called concurrently.
 	//
 	// Errors: ErrTooLarge when the batch can never be accepted, ErrBusy when there was no room in time, ErrClosed when the server stops;
 	// in each case, unless the receipt says otherwise, nobody gets anything.

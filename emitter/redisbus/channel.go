@@ -68,10 +68,11 @@ type published struct {
 	body    []byte
 }
 
-// rules are what a decoder may let through.
+// rules are what a decoder may let through, and memory that it uses again. One goroutine decodes with them.
 type rules struct {
 	limits emitter.Limits
 	pickle bool
+	python pythonJSON
 }
 
 // channel is one subscription: to a channel, or by a pattern to all channels that begin with a text.

@@ -17,8 +17,11 @@ const (
 	batchBytes    = 256 << 10
 )
 
-// maxSpare bounds the memory, in items, that is kept for the next burst.
-const maxSpare = 4096
+// maxSpare and maxSpareBatch bound the memory, in items and messages, that is kept for the next burst.
+const (
+	maxSpare      = 4096
+	maxSpareBatch = 2 * batchMessages
+)
 
 // busyWait is the time between two calls of a sink that is busy, which has waited itself before it said so.
 const busyWait = 50 * time.Millisecond
@@ -26,13 +29,16 @@ const busyWait = 50 * time.Millisecond
 // deliver decodes what waits and emits it, until ctx ends or the sink is closed. While the sink is busy it waits, for as long as it takes.
 func (r *Reader) deliver(ctx context.Context, sink emitter.Sink) error {
 	var spare []item
+	var batch []emitter.Message // used again and again: a sink does not keep it
 	for {
 		items := r.queue.take(ctx, spare)
 		if items == nil {
 			return nil
 		}
 		for rest := items; len(rest) > 0; {
-			batch, n, cost := r.decodeSome(rest)
+			var n int
+			var cost int64
+			batch, n, cost = r.decodeSome(batch[:0], rest)
 			if err := r.emit(ctx, sink, batch); err != nil {
 				return err
 			}
@@ -41,7 +47,11 @@ func (r *Reader) deliver(ctx context.Context, sink emitter.Sink) error {
 			}
 			r.release(cost)
 			clear(rest[:n]) // lets go of the payloads
+			clear(batch)
 			rest = rest[n:]
+		}
+		if cap(batch) > maxSpareBatch {
+			batch = nil
 		}
 		if spare = items; cap(spare) > maxSpare {
 			spare = nil
@@ -49,10 +59,8 @@ func (r *Reader) deliver(ctx context.Context, sink emitter.Sink) error {
 	}
 }
 
-// decodeSome decodes the first items, and returns their messages, their number and what they are charged for.
-func (r *Reader) decodeSome(items []item) (batch []emitter.Message, n int, cost int64) {
-	// The sink may keep the batch, so it is a new one each time.
-	batch = make([]emitter.Message, 0, min(len(items), batchMessages))
+// decodeSome decodes the first items into batch, which is empty, and returns the messages, the number of items and what they are charged for.
+func (r *Reader) decodeSome(batch []emitter.Message, items []item) (_ []emitter.Message, n int, cost int64) {
 	for n < len(items) && len(batch) < batchMessages && cost < batchBytes {
 		batch = r.decode(batch, items[n])
 		cost += items[n].cost()

@@ -13,15 +13,15 @@ func decodeJSON(dst []emitter.Message, p published, rules *rules) ([]emitter.Mes
 	if looksPickled(p.body) {
 		return dst, DropPickle, nil
 	}
-	parse := emitter.ParseJSON
+	parse := emitter.AppendJSON
 	if bytes.IndexByte(p.body, '\n') >= 0 {
 		if _, fault := jsonscan.Parse(p.body, jsonscan.JSON); fault != nil {
-			parse = emitter.ParseNDJSON
+			parse = emitter.AppendNDJSON
 		}
 	}
-	batch, _, err := parse(p.body, rules.limits)
+	batch, _, err := parse(dst, p.body, rules.limits)
 	if err != nil {
 		return dst, validateReason(err), err
 	}
-	return append(dst, batch...), "", nil
+	return batch, "", nil
 }

@@ -18,7 +18,8 @@ type pythonJSON struct {
 var _ pythonSource = (*pythonJSON)(nil)
 
 func parsePythonJSON(payload []byte, rules *rules) (pythonSource, DropReason, error) {
-	p := &pythonJSON{limits: rules.limits}
+	p := &rules.python
+	*p = pythonJSON{limits: rules.limits}
 	var fault *jsonscan.SyntaxError
 	isObject := jsonscan.Kind(payload) == '{'
 	if isObject {

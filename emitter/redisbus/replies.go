@@ -114,7 +114,7 @@ func (r *replies) message(m reply) (_ reply, err error) {
 	if _, err = io.ReadFull(r.rd, m.payload); err != nil {
 		return reply{}, err
 	}
-	return m, r.lineEnd()
+	return m, r.discard(0)
 }
 
 // confirmation reads the last two parts of a reply to a subscription.
@@ -185,23 +185,21 @@ func (r *replies) line() (marker byte, rest []byte, err error) {
 	return b[0], b[1 : len(b)-2], nil
 }
 
-// discard passes over the n bytes of a bulk string, and its end.
+// discard passes over n bytes, which end a bulk string, and over the line end after them.
 func (r *replies) discard(n int64) error {
-	if _, err := io.CopyN(io.Discard, r.rd, n); err != nil {
-		return err
+	if n > replyBuffer/2 {
+		if _, err := io.CopyN(io.Discard, r.rd, n); err != nil {
+			return err
+		}
+		n = 0
 	}
-	return r.lineEnd()
-}
-
-// lineEnd reads the end of a bulk string.
-func (r *replies) lineEnd() error {
-	b, err := r.rd.Peek(2)
+	b, err := r.rd.Peek(int(n) + 2)
 	if err != nil {
 		return err
 	}
-	if b[0] != '\r' || b[1] != '\n' {
+	if string(b[n:]) != "\r\n" {
 		return errReply
 	}
-	_, _ = r.rd.Discard(2)
+	_, _ = r.rd.Discard(len(b))
 	return nil
 }
