@@ -1,8 +1,9 @@
 package frame
 
 import (
-	"bytes"
 	"encoding/base64"
+	"io"
+	"slices"
 	"sync"
 
 	"github.com/gobwas/ws"
@@ -24,7 +25,8 @@ type Packet struct {
 // number of goroutines.
 type Frame struct {
 	ws      []byte
-	packets []Packet // their data is inside ws
+	packets []Packet  // their data is inside ws
+	one     [1]Packet // where they are if there is one
 
 	pollingOnce sync.Once
 	polling     []byte // made when first asked for
@@ -36,17 +38,19 @@ func New(packets ...Packet) *Frame {
 	for _, p := range packets {
 		size += ws.MaxHeaderSize + len(p.Data)
 	}
-	buf := bytes.NewBuffer(make([]byte, 0, size))
-	f := &Frame{packets: make([]Packet, len(packets))}
+	f := &Frame{ws: make([]byte, 0, size)}
+	if f.packets = f.one[:]; len(packets) != 1 {
+		f.packets = make([]Packet, len(packets))
+	}
 	for i, p := range packets {
 		op := ws.OpText
 		if p.Binary {
 			op = ws.OpBinary
 		}
-		start := writeFrame(buf, op, p.Data)
-		f.packets[i] = Packet{Binary: p.Binary, Data: buf.Bytes()[start:buf.Len():buf.Len()]}
+		f.ws = appendFrame(f.ws, op, p.Data)
+		end := len(f.ws)
+		f.packets[i] = Packet{Binary: p.Binary, Data: f.ws[end-len(p.Data) : end : end]}
 	}
-	f.ws = buf.Bytes()
 	return f
 }
 
@@ -59,18 +63,17 @@ func Text(packet string) *Frame {
 // at most 125 bytes; what is longer is cut.
 func Control(op ws.OpCode, payload []byte) *Frame {
 	payload = payload[:min(len(payload), ws.MaxControlFramePayloadSize)]
-	var buf bytes.Buffer
-	writeFrame(&buf, op, payload)
-	return &Frame{ws: buf.Bytes()}
+	return &Frame{ws: appendFrame(nil, op, payload)}
 }
 
-// writeFrame appends one unmasked WebSocket frame and returns where its payload begins.
-func writeFrame(buf *bytes.Buffer, op ws.OpCode, payload []byte) int {
-	// Writing to a bytes.Buffer does not fail, and the length of a slice is always a valid length.
-	_ = ws.WriteHeader(buf, ws.Header{Fin: true, OpCode: op, Length: int64(len(payload))})
-	start := buf.Len()
-	buf.Write(payload)
-	return start
+// appendFrame appends one unmasked WebSocket frame.
+func appendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
+	header := ws.Header{Fin: true, OpCode: op, Length: int64(len(payload))}
+	n := len(dst)
+	dst = slices.Grow(dst, ws.MaxHeaderSize)
+	// It puts the header together in the buffer that it is given, which is where we want it. The length of a slice is always a valid length.
+	_ = ws.WriteHeaderBuffer(io.Discard, header, dst[n:n+ws.MaxHeaderSize])
+	return append(dst[:n+ws.HeaderSize(header)], payload...)
 }
 
 // WebSocket returns the complete WebSocket form of all packets. The caller must not change it.

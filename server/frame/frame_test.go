@@ -2,6 +2,7 @@ package frame_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -135,4 +136,25 @@ func TestPollingConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A frame of one packet is its struct and its bytes.
+func TestNewAllocatesTwice(t *testing.T) {
+	packet := text("4hello")
+	if n := testing.AllocsPerRun(100, func() { frame.New(packet) }); n != 2 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	for _, size := range []int{100, 10_000} {
+		b.Run(fmt.Sprint("bytes=", size), func(b *testing.B) {
+			packet := text(strings.Repeat("x", size))
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				frame.New(packet)
+			}
+		})
+	}
 }

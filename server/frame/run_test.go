@@ -158,3 +158,57 @@ func TestResetKeepsSome(t *testing.T) {
 		t.Error("the memory of a large round was kept")
 	}
 }
+
+// A round that joins frames for many members costs the same however many they are: the bytes, which are built once.
+func TestJoinAllocatesOnce(t *testing.T) {
+	var rs frame.Runs
+	frames := texts(10)
+	of := func(members int) float64 {
+		runs := make([]*frame.Run, members)
+		return testing.AllocsPerRun(20, func() { join(&rs, frames, runs) })
+	}
+	if n := of(1000); n != 1 {
+		t.Errorf("%v allocations for 1,000 members", n)
+	}
+	if n := of(1); n != 0 { // bytes of one's own are put together in the same place each time
+		t.Errorf("%v allocations for one member", n)
+	}
+}
+
+func texts(n int) []*frame.Frame {
+	frames := make([]*frame.Frame, n)
+	for i := range frames {
+		frames[i] = frame.Text(fmt.Sprintf(`42["progress",{"job":"0f3a","done":%d,"of":230}]`, i))
+	}
+	return frames
+}
+
+// join gives frames to members, each frame to all of them, and then its bytes to each member.
+func join(rs *frame.Runs, frames []*frame.Frame, members []*frame.Run) (size int) {
+	clear(members)
+	for _, f := range frames {
+		for i := range members {
+			members[i] = rs.Extend(members[i], f)
+		}
+	}
+	for _, r := range members {
+		size += len(r.WebSocket())
+	}
+	rs.Reset()
+	return size
+}
+
+// A round of 10 frames for a room.
+func BenchmarkJoin(b *testing.B) {
+	for _, members := range []int{1, 100, 10_000} {
+		b.Run(fmt.Sprint("members=", members), func(b *testing.B) {
+			var rs frame.Runs
+			frames, runs := texts(10), make([]*frame.Run, members)
+			b.ReportAllocs()
+			for b.Loop() {
+				join(&rs, frames, runs)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*members), "ns/member")
+		})
+	}
+}
