@@ -2,6 +2,7 @@ package conn
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -83,5 +84,44 @@ func TestBacklogReusesItsRoom(t *testing.T) {
 	}
 	if cap(b.items) > 16 {
 		t.Errorf("room for %d where nothing waits", cap(b.items))
+	}
+}
+
+// A frame that waits until those before it have been written: a share of the list, which is used again as long as it does not run empty.
+func TestBacklogAllocatesNothing(t *testing.T) {
+	b := waitingFrames(8)
+	if n := testing.AllocsPerRun(1000, func() {
+		b.push(first, 0, 1)
+		b.pop()
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func waitingFrames(n int) *backlog {
+	b := new(backlog)
+	for range 100 { // as many as it takes until it has moved once
+		for range n {
+			b.push(first, 0, 1)
+		}
+		for range n {
+			if b.len() > n {
+				b.pop()
+			}
+		}
+	}
+	return b
+}
+
+func BenchmarkBacklog(b *testing.B) {
+	for _, waiting := range []int{1, 100, 10_000} {
+		b.Run(fmt.Sprint("waiting=", waiting), func(b *testing.B) {
+			list := waitingFrames(waiting)
+			b.ReportAllocs()
+			for b.Loop() {
+				list.push(first, 0, 1)
+				list.pop()
+			}
+		})
 	}
 }

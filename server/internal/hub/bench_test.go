@@ -26,6 +26,18 @@ func (n *node) crowd(members int, out hub.Outlet, rooms ...string) {
 	n.emit("barrier")
 }
 
+func roomName(i int) string { return fmt.Sprint("room ", i) }
+
+// fill makes rooms with one member each.
+func (n *node) fill(rooms int, out hub.Outlet) {
+	for i := range rooms {
+		m := n.NewMember(out, "/", sid(i), uint32(i))
+		m.Connect(nil)
+		m.Join(roomName(i), nil, nil)
+	}
+	n.emit("barrier")
+}
+
 // One emit after the other: each waits until the members have the one before.
 func BenchmarkSend(b *testing.B) {
 	for _, members := range []int{1, 100, 10_000} {
@@ -103,17 +115,14 @@ func BenchmarkSendToOneOfManyRooms(b *testing.B) {
 	for _, rooms := range []int{100, 10_000} {
 		b.Run(fmt.Sprint("rooms=", rooms), func(b *testing.B) {
 			n := start(b, hub.Config{})
-			messages := make([]hub.Message, rooms)
-			for i := range rooms {
-				m := n.NewMember(null{}, "/", sid(i), uint32(i))
-				m.Connect(nil)
-				m.Join(fmt.Sprint("room ", i), nil, nil)
-				messages[i] = event(payload, fmt.Sprint("room ", i))
+			n.fill(rooms, null{})
+			messages := make([]hub.Message, 100)
+			for i := range messages {
+				messages[i] = event(payload, roomName(i*(rooms/100)))
 			}
-			n.emit("barrier")
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				batch := hub.NewBatch(messages[i%100*(rooms/100)])
+				batch := hub.NewBatch(messages[i%100])
 				if err := n.Send(context.Background(), batch); err != nil {
 					b.Fatal(err)
 				}

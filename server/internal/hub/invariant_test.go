@@ -462,6 +462,41 @@ func allocs(t *testing.T, members int, messages []hub.Message) float64 {
 	return testing.AllocsPerRun(200, send)
 }
 
+// A room of one costs the same among 10,000 rooms as among 100: no more allocations, and nobody else is called.
+func TestSendToOneOfManyRooms(t *testing.T) {
+	of := func(rooms int) (allocations float64, calls int64) {
+		n := start(t, hub.Config{Shards: 2})
+		var called atomic.Int64
+		count := outletFunc(func(r *frame.Run) bool {
+			called.Add(1)
+			return len(r.WebSocket()) > 0
+		})
+		n.fill(rooms, count)
+		called.Store(0)
+		messages := make([]hub.Message, 101)
+		for i := range messages {
+			messages[i] = event(payload, roomName(i*7%rooms))
+		}
+		i := 0
+		allocations = testing.AllocsPerRun(len(messages)-1, func() {
+			b := hub.NewBatch(messages[i])
+			i++
+			if err := n.Send(context.Background(), b); err != nil {
+				t.Error(err)
+			}
+			if got, _ := b.Receivers(context.Background()); got != 1 {
+				t.Errorf("%d receivers", got)
+			}
+		})
+		return allocations, called.Load()
+	}
+	few, fewCalls := of(100)
+	many, manyCalls := of(10_000)
+	if few != many || fewCalls != manyCalls {
+		t.Errorf("%v allocations and %d calls among 100 rooms, %v and %d among 10,000", few, fewCalls, many, manyCalls)
+	}
+}
+
 // null is an outlet that asks for the bytes, as a WebSocket does, and keeps nothing.
 type null struct{}
 
