@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"runtime"
 	"strings"
 	"sync"
 
@@ -133,6 +134,9 @@ func (s *shard) take(before []entry) ([]entry, bool) {
 			return nil, false
 		}
 		s.wake.Wait()
+		s.mu.Unlock()
+		runtime.Gosched() // who else is ready to send may do so first: what comes at once shares a round, and a write
+		s.mu.Lock()
 	}
 	taken := s.queue
 	s.queue = before[:0]
