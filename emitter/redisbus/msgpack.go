@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tinylib/msgp/msgp"
+
+	"github.com/ws-emit/ws-emit/emitter/internal/jsonscan"
 )
 
 // maxMsgpackDepth is how deep lists and maps may be nested in MessagePack.
@@ -113,9 +115,9 @@ func (r *msgpackReader) list(b []byte, depth int) (rest []byte, reason DropReaso
 
 // object reads a map. Where a key is there twice it is written twice, and the last one counts for whoever reads the JSON.
 func (r *msgpackReader) object(b []byte, depth int) (rest []byte, reason DropReason) {
-	n, rest, err := msgp.ReadMapHeaderBytes(b)
-	if err != nil || depth == maxMsgpackDepth || 2*uint64(n) > uint64(len(rest)) {
-		return nil, DropMalformed
+	n, rest, reason := mapHeader(b, depth)
+	if reason != "" {
+		return nil, reason
 	}
 	r.raw("{")
 	for i := range n {
@@ -134,6 +136,22 @@ func (r *msgpackReader) object(b []byte, depth int) (rest []byte, reason DropRea
 	return rest, ""
 }
 
+// written is value, and returns what has been written for it.
+func (r *msgpackReader) written(b []byte, depth int) (v jsonscan.Value, rest []byte, reason DropReason) {
+	start := len(r.buf)
+	rest, reason = r.value(b, depth)
+	return jsonscan.Value{Raw: r.buf[start:len(r.buf):len(r.buf)]}, rest, reason
+}
+
+// mapHeader reads how many members a map has, which there is room for.
+func mapHeader(b []byte, depth int) (n uint32, rest []byte, reason DropReason) {
+	n, rest, err := msgp.ReadMapHeaderBytes(b)
+	if err != nil || depth == maxMsgpackDepth || 2*uint64(n) > uint64(len(rest)) {
+		return 0, nil, DropMalformed
+	}
+	return n, rest, ""
+}
+
 // key reads a key as text.
 func (r *msgpackReader) key(b []byte) (rest []byte, reason DropReason) {
 	switch msgp.NextType(b) {
@@ -148,6 +166,20 @@ func (r *msgpackReader) key(b []byte) (rest []byte, reason DropReason) {
 	rest, reason = r.scalar(b)
 	r.raw(`"`)
 	return rest, reason
+}
+
+// name reads a key without writing it. It is nil where it is no text.
+func (r *msgpackReader) name(b []byte) (name, rest []byte, reason DropReason) {
+	switch msgp.NextType(b) {
+	case msgp.StrType, msgp.BinType:
+		name, rest, err := msgp.ReadMapKeyZC(b)
+		if err != nil {
+			return nil, nil, DropMalformed
+		}
+		return name, rest, ""
+	}
+	rest, reason = r.scalar(b)
+	return nil, rest, reason
 }
 
 // textOrBinary writes a string. Before MessagePack told them apart, binary was a string too.

@@ -3,10 +3,9 @@ package redisbus
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"slices"
 	"strings"
-
-	"github.com/tinylib/msgp/msgp"
 
 	"github.com/ws-emit/ws-emit/emitter"
 	"github.com/ws-emit/ws-emit/emitter/internal/jsonscan"
@@ -23,9 +22,11 @@ type nodeRoute struct {
 type nodeBroadcast struct {
 	limits emitter.Limits
 
-	kind, data, nsp, id jsonscan.Value // of the packet
-	rooms, except       jsonscan.Value // of the options
-	attachments         [][]byte       // of the placeholders in data
+	kind, nsp, id jsonscan.Value    // of the packet
+	data          []json.RawMessage // of the packet: the event and its arguments
+	noData        DropReason        // why there are none
+	attachments   [][]byte          // of the placeholders in data
+	rooms, except jsonscan.Value    // of the options
 }
 
 // decodeBroadcast decodes what redis-adapter 6 to 8, redis-emitter 4 and 5, socket.io-emitter 1 to 3 and their likes in other languages
@@ -60,29 +61,45 @@ func (r nodeRoute) decodeBroadcast(dst []emitter.Message, in published, rules *r
 
 // parseBroadcast finds the members of a broadcast.
 func parseBroadcast(payload []byte, rules *rules) (b nodeBroadcast, reason DropReason, err error) {
-	b.limits = rules.limits
-	var parts [3]jsonscan.Value
+	b.limits, b.noData = rules.limits, DropMalformed
 	if len(payload) > 0 && payload[0] == '[' {
-		parts, reason, err = jsonParts(payload)
+		reason, err = b.parseJSON(payload)
 	} else {
-		parts, b.attachments, reason = msgpackParts(payload, rules.limits)
+		reason = b.parseMsgpack(payload)
+	}
+	return b, reason, err
+}
+
+// parseJSON parses a list of three.
+func (b *nodeBroadcast) parseJSON(payload []byte) (DropReason, error) {
+	list, fault := jsonscan.Parse(payload, jsonscan.Python)
+	if fault != nil {
+		return syntaxReason(payload, fault)
+	}
+	var parts [3]jsonscan.Value
+	n := 0
+	for element := range list.Elements() {
+		if n == len(parts) {
+			return DropMalformed, nil
+		}
+		parts[n] = element
+		n++
 	}
 	packet, opts := parts[1], parts[2]
 	switch {
-	case reason != "":
-		return b, reason, err
 	case packet.Kind() != '{', opts.Kind() != '{':
-		return b, DropMalformed, nil
-	case len(packet.Raw) > maxText(rules.limits):
-		return b, DropTooLarge, nil
+		return DropMalformed, nil
+	case len(packet.Raw) > maxText(b.limits):
+		return DropTooLarge, nil
 	}
+	var data jsonscan.Value
 	for key, value := range packet.Members() {
 		// As in JavaScript, the last one of equal keys counts.
 		switch name, _ := key.Chars(); string(name) {
 		case "type":
 			b.kind = value
 		case "data":
-			b.data = value
+			data = value
 		case "nsp":
 			b.nsp = value
 		case "id":
@@ -90,58 +107,14 @@ func parseBroadcast(payload []byte, rules *rules) (b nodeBroadcast, reason DropR
 		}
 	}
 	b.rooms, b.except = targets(opts)
-	return b, "", nil
-}
-
-// jsonParts returns the elements of a list of three.
-func jsonParts(payload []byte) (parts [3]jsonscan.Value, reason DropReason, err error) {
-	list, fault := jsonscan.Parse(payload, jsonscan.Python)
-	if fault != nil {
-		reason, err = syntaxReason(payload, fault)
-		return parts, reason, err
+	if data.Kind() != '[' {
+		return "", nil
 	}
-	n := 0
-	for element := range list.Elements() {
-		if n == len(parts) {
-			return parts, DropMalformed, nil
-		}
-		parts[n] = element
-		n++
+	var ok bool
+	if b.data, ok = arguments(data, b.limits); !ok {
+		b.noData = DropTooLarge
 	}
-	if n < len(parts) {
-		return parts, DropMalformed, nil
-	}
-	return parts, "", nil
-}
-
-// msgpackParts is jsonParts for MessagePack. Only the second element may have attachments.
-func msgpackParts(payload []byte, limits emitter.Limits) (parts [3]jsonscan.Value, attachments [][]byte, reason DropReason) {
-	if looksPickled(payload) {
-		return parts, nil, DropPickle
-	}
-	n, rest, err := msgp.ReadArrayHeaderBytes(payload)
-	if err != nil || int(n) != len(parts) {
-		return parts, nil, DropMalformed
-	}
-	r := msgpackReader{limit: maxText(limits)}
-	r.buf = make([]byte, 0, min(len(payload)+len(payload)/4+64, r.limit))
-	var ends [3]int
-	for i := range parts {
-		r.textOnly = i != 1
-		if rest, reason = r.value(rest, 1); reason != "" {
-			return parts, nil, reason
-		}
-		ends[i] = len(r.buf)
-	}
-	if len(rest) > 0 {
-		return parts, nil, DropMalformed
-	}
-	start := 0
-	for i, end := range ends {
-		parts[i] = jsonscan.Value{Raw: r.buf[start:end:end]}
-		start = end
-	}
-	return parts, r.attachments, ""
+	return "", nil
 }
 
 // The types of packets that are events (Socket.IO protocol, "Packet encoding"). Which one it becomes is for the encoder to say: there are
@@ -186,20 +159,17 @@ func (r nodeRoute) checkNamespace(b *nodeBroadcast, channel string) DropReason {
 
 // readData reads the event and its arguments.
 func (b *nodeBroadcast) readData(m *emitter.Message) DropReason {
-	if b.data.Kind() != '[' {
-		return DropMalformed
+	if b.data == nil {
+		return b.noData
 	}
-	list, ok := arguments(b.data, b.limits)
-	switch {
-	case !ok:
-		return DropTooLarge
-	case len(list) == 0:
+	if len(b.data) == 0 {
 		return DropEvent
 	}
-	m.Args = list[1:]
-	if m.Event, ok = (jsonscan.Value{Raw: list[0]}).Text(); !ok {
+	var ok bool
+	if m.Event, ok = (jsonscan.Value{Raw: b.data[0]}).Text(); !ok {
 		return DropEvent
 	}
+	m.Args = b.data[1:]
 	return ""
 }
 
