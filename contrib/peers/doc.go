@@ -1,6 +1,6 @@
 // Command peers compares ws-emit with other servers on this machine, and checks what is asked of it.
 //
-//	go run . [-rounds 3] [-peers ws-emit,floor] [-scenarios sequential,parallel] [-out DIR]
+//	go run . [-rounds 3] [-peers ws-emit,floor] [-scenarios sequential,parallel|all] [-out DIR]
 //
 // It installs the servers of package peer, and then for each round, each scenario of package scenario and each server starts that server anew,
 // puts it under load and stops it: at most one runs at a time. Servers take turns at being first from round to round. Package report makes a

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -36,8 +37,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("peers", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	rounds := flags.Int("rounds", 3, "how often everything is measured")
-	peers := flags.String("peers", "", "names of servers, with commas; all by default. What is a ratio to ws-emit, and most targets, need that one, too")
-	scenarios := flags.String("scenarios", "", "names of scenarios, with commas; all by default")
+	peers := flags.String("peers", "", "names of servers, with commas; all by default. Ratios and targets need ws-emit to be among them")
+	scenarios := flags.String("scenarios", "", "names of scenarios, with commas, or all; by default those that there are targets for")
 	out := flags.String("out", filepath.Join("results", now.Format("2006-01-02T15-04-05")), "folder for results")
 	dir := flags.String("dir", filepath.Join("..", "..", "bin", "peers"), "folder where servers are installed")
 	list := flags.Bool("list", false, "only list servers and scenarios")
@@ -52,7 +53,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if r.peers, err = pick("server", *peers, peer.All(), func(p *peer.Peer) string { return p.Name }); err != nil {
 		return err
 	}
-	if r.scenarios, err = pick("scenario", *scenarios, scenario.All(), func(s scenario.Scenario) string { return s.Name }); err != nil {
+	all := scenario.All()
+	if *scenarios == "" && !*list {
+		all = slices.DeleteFunc(all, func(s scenario.Scenario) bool { return s.Extra })
+	}
+	if r.scenarios, err = pick("scenario", *scenarios, all, func(s scenario.Scenario) string { return s.Name }); err != nil {
 		return err
 	}
 	if *list {
@@ -70,9 +75,9 @@ func commandLine(args []string) string {
 	return fmt.Sprintf("make peers PEERS='%s'", strings.Join(args, " "))
 }
 
-// pick takes those of all whose names are in a list with commas, in the order of all. An empty list is all.
+// pick takes those of all whose names are in a list with commas, in the order of all. An empty list is all, and so is "all".
 func pick[T any](what, list string, all []T, name func(T) string) (some []T, _ error) {
-	if list == "" {
+	if list == "" || list == "all" {
 		return all, nil
 	}
 	wanted := make(map[string]bool)
@@ -101,8 +106,11 @@ func listAll(w io.Writer, peers []*peer.Peer, scenarios []scenario.Scenario) err
 	b.WriteByte('\n')
 	for _, s := range scenarios {
 		fmt.Fprintf(&b, "%-14s %s\n", s.Name, s.About)
+		if s.Extra {
+			fmt.Fprintf(&b, "%-14s only when asked for\n", "")
+		}
 		if s.Peers != nil {
-			fmt.Fprintf(&b, "%-14s only %s\n", "", strings.Join(s.Peers, ", "))
+			fmt.Fprintf(&b, "%-14s for %s\n", "", strings.Join(s.Peers, ", "))
 		}
 	}
 	_, err := io.WriteString(w, b.String())

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -189,44 +188,32 @@ type counters struct {
 }
 
 // countersOf asks a server for its metrics.
-func countersOf(ctx context.Context, url string) (c counters, _ error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
+func countersOf(ctx context.Context, url string) (counters, error) {
+	all, err := metricsOf(ctx, url)
 	if err != nil {
-		return c, err
+		return counters{}, err
 	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return c, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return c, fmt.Errorf("/metrics answered %s", resp.Status)
-	}
-	return readCounters(resp.Body)
+	return newCounters(all), nil
 }
 
-// readCounters adds up counters in the text format of Prometheus.
-func readCounters(from io.Reader) (c counters, _ error) {
-	lines := bufio.NewScanner(from)
-	for lines.Scan() {
-		series, text, _ := strings.Cut(lines.Text(), " ")
+// newCounters adds up what is about Redis, by any reason.
+func newCounters(all map[string]float64) counters {
+	c := counters{cpu: all["process_cpu_seconds_total"]}
+	for series, value := range all {
 		name, labels, _ := strings.Cut(series, "{")
-		value, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			continue // a comment
+		if !strings.Contains(labels, `source="redis"`) {
+			continue
 		}
-		fromRedis := strings.Contains(labels, `source="redis"`)
-		switch {
-		case name == "process_cpu_seconds_total":
-			c.cpu += value
-		case name == "wsemit_emits_total" && fromRedis && strings.Contains(labels, `result="ok"`):
-			c.emits += value
-		case name == "wsemit_source_drops_total" && fromRedis:
+		switch name {
+		case "wsemit_emits_total":
+			if strings.Contains(labels, `result="ok"`) {
+				c.emits += value
+			}
+		case "wsemit_source_drops_total":
 			c.drops += value
-		case name == "wsemit_source_gaps_total" && fromRedis:
+		case "wsemit_source_gaps_total":
 			c.gaps += value
 		}
 	}
-	return c, lines.Err()
+	return c
 }

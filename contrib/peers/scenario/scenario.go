@@ -17,6 +17,8 @@ type Scenario struct {
 	About string
 	// Peers are the names of those that it makes sense for; nil is all.
 	Peers []string
+	// Extra is what no target is about: it is run when it is asked for.
+	Extra bool
 	// Rounds is how many rounds are enough; 0 is all that there are.
 	Rounds int
 	// Args are arguments and Env variables to add to the command of our own server, ws-emit.
@@ -67,7 +69,14 @@ var (
 
 // All are all scenarios, in the order in which they run.
 func All() []Scenario {
-	return []Scenario{sequential(), parallel(), idle(), connect(), rooms(), redis(), redisOrder()}
+	slow := Slow()
+	slow.Rounds = 1 // it compares within itself, and takes long
+	all := []Scenario{sequential(), parallel(), idle(), connect(), rooms(), redis(), redisOrder(), slow}
+	for _, s := range append([]Scenario{Overload(), Churn(), Leave()}, Latency()...) {
+		s.Extra = true
+		all = append(all, s)
+	}
+	return all
 }
 
 // For reports whether a scenario makes sense for a peer.

@@ -23,6 +23,9 @@ type Target struct {
 	Always bool
 }
 
+// queueLimit is what may wait for one client of ws-emit by default, in KB.
+const queueLimit = (1 << 20) / 1000.0
+
 // Targets are all targets, by number.
 func Targets() []Target {
 	return []Target{
@@ -37,6 +40,10 @@ func Targets() []Target {
 		{Number: 4, Scenario: "connect", Metric: Acknowledged.Name, Compare: AtLeast, Limit: 100, Always: true},
 		{Number: 4, Scenario: "connect", Metric: CPUPerConnect.Name, Against: Node, Compare: AtMost, Limit: 0.4},
 		{Number: 5, Scenario: "rooms", Metric: RoomsCost.Name, Compare: AtMost, Limit: 1.2},
+		{Number: 6, Scenario: "slow", Metric: Delivered.Name, Compare: AtLeast, Limit: 100, Always: true},
+		{Number: 6, Scenario: "slow", Metric: SlowP99.Name, Compare: AtMost, Limit: 1.2},
+		{Number: 6, Scenario: "slow", Metric: SlowReason.Name, Compare: AtLeast, Limit: slowClients, Always: true},
+		{Number: 6, Scenario: "slow", Metric: MemoryGrowth.Name, Compare: AtMost, Limit: slowClients * queueLimit},
 		{Number: 7, Scenario: "redis", Metric: RedisPerCore.Name, Compare: AtLeast, Limit: 100_000},
 		{Number: 7, Scenario: "redis", Metric: RedisCounted.Name, Compare: AtLeast, Limit: 100, Always: true},
 		{Number: 7, Scenario: "order", Metric: Delivered.Name, Compare: AtLeast, Limit: 100, Always: true},
