@@ -8,8 +8,8 @@
 //	HTTP -> Server.ServeHTTP -> Session -> Handler
 //	Handler -> Session.Send -> conn.Conn -> WebSocket or the waiting GET
 //
-// Goroutines: one for each WebSocket, which reads it and calls the Handler; the requests of long-polling sessions; one for each session of
-// which the Handler has something to wait for (see [Handler]). Run drives the timers. Shutdown ends the sessions, and returns when the Handler
+// Goroutines: those that read WebSockets and call the Handler, of which there is none for a client that says nothing (package conn); the requests of long-polling
+// sessions; one for each session of which the Handler has something to wait for (see [Handler]). Run drives the timers. Shutdown ends the sessions, and returns when the Handler
 // has been told of the end of each.
 //
 // The package does not know rooms, nor Socket.IO, and does not check the Origin of a request: that is for who serves it.

@@ -190,6 +190,11 @@ func (s *Session) guarded(f func()) {
 	f()
 }
 
+// Received implements conn.Owner: a packet has come by WebSocket.
+func (s *Session) Received(m conn.Message) CloseReason {
+	return s.packet(frame.Packet{Binary: m.Binary, Data: m.Data}, m.Arrived)
+}
+
 // Ended implements conn.Owner: the connection has ended.
 func (s *Session) Ended(CloseReason) {
 	s.server.forget(s)

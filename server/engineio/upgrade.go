@@ -48,12 +48,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	sess.opened()
 	sess.Send(frame.One(frame.New(s.handshakes.open(sess.sid, WebSocket))))
 	sess.conn.Start()
-	// A goroutine of its own has a small stack; this one has grown in the handshake, and holds the request.
-	s.goroutines.Go(func() { sess.conn.ReadWebSocket(early, sess.websocketMessage) })
-}
-
-func (s *Session) websocketMessage(m conn.Message) CloseReason {
-	return s.packet(frame.Packet{Binary: m.Binary, Data: m.Data}, m.Arrived)
+	sess.conn.ReadWebSocket(early)
 }
 
 // upgrade is the WebSocket of an upgrade that has begun (Engine.IO protocol, "Upgrade"). Until the client says that it is done, the session goes on with
@@ -61,7 +56,6 @@ func (s *Session) websocketMessage(m conn.Message) CloseReason {
 type upgrade struct {
 	session *Session
 	probe   *conn.Conn
-	done    bool // owned by the reader
 }
 
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, sess *Session) {
@@ -84,16 +78,15 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, sess *Session) 
 	u.probe = s.group.NewWebSocket(u, nc)
 	u.probe.EndIn(s.cfg.UpgradeTimeout, ReasonTransportClose)
 	sess.setProbe(u.probe)
-	s.goroutines.Go(func() { u.probe.ReadWebSocket(early, u.message) })
+	u.probe.ReadWebSocket(early)
 }
 
 // Ended implements conn.Owner: the WebSocket ended before the upgrade was done.
 func (u *upgrade) Ended(CloseReason) { u.session.endUpgrade() }
 
-func (u *upgrade) message(m conn.Message) CloseReason {
+// Received implements conn.Owner: the client probes, or is done. What comes after that is the session's.
+func (u *upgrade) Received(m conn.Message) CloseReason {
 	switch packet := string(m.Data); {
-	case u.done:
-		return u.session.websocketMessage(m)
 	case m.Binary:
 		return ReasonParseError
 	case packet == string(PacketPing)+probe:
@@ -103,7 +96,6 @@ func (u *upgrade) message(m conn.Message) CloseReason {
 		if u.session.conn.Upgrade(u.probe) != nil {
 			return ReasonTransportClose
 		}
-		u.done = true
 		u.session.endUpgrade()
 	default:
 		return ReasonParseError

@@ -249,10 +249,15 @@ func TestSendAfterEndWritesToNobody(t *testing.T) {
 	g := start(t, testConfig())
 	m := tcp(t, g, nil)
 	number := descriptor(rawConn(m.nc))
+	ln, err := net.Listen("tcp", "127.0.0.1:0") // now: it would get the number else
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
 	m.End(ReasonServer)
 	m.reason()
-	for range 1000 { // until the reader has noticed, the number is still in use
-		one, other := tcpPair(t)
+	for range 1000 { // others in this process may be faster, but not always
+		one, other := connected(t, ln)
 		t.Cleanup(func() { _, _ = one.Close(), other.Close() })
 		if descriptor(rawConn(other)) == number {
 			one, other = other, one

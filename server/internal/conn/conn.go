@@ -12,10 +12,13 @@ import (
 // ErrNotPolling is returned by Upgrade when the connection has ended or was upgraded before.
 var ErrNotPolling = errors.New("conn: not a polling connection")
 
-// Owner is told of the end of a connection.
+// Owner is told what comes from a connection, and of its end.
 type Owner interface {
-	// Ended is called once, right after the end, without locks and on a goroutine that it may use. A call of the handler of ReadWebSocket may still be
-	// under way, and one may still come.
+	// Received is called for each message of a WebSocket, one at a time and in order, and without locks. It may block. When it returns a reason, the connection
+	// ends with it. It is not called for connections that are polling.
+	Received(Message) CloseReason
+	// Ended is called once, right after the end, without locks and on a goroutine that it may use. A call of Received may still be under way, and one may still
+	// come.
 	Ended(CloseReason)
 }
 
@@ -31,7 +34,7 @@ const (
 // none is the descriptor of a connection that has none, or none that can be written without blocking.
 const none = -1
 
-// Conn is one connection. All methods may be called concurrently, except that ReadWebSocket and the pair Take, Answered have one caller each.
+// Conn is one connection. All methods may be called concurrently, except that the pair Take, Answered has one caller, and that ReadWebSocket is called once.
 type Conn struct {
 	// Immutable after the constructor.
 	group *Group
@@ -264,6 +267,9 @@ func (c *Conn) endLocked(why CloseReason) {
 		c.group.cfg.Ended(why)
 	}
 	nc := c.nc
+	if c.fd != none {
+		c.group.poller.forget(c.fd)
+	}
 	c.group.goroutines.Go(func() {
 		defer c.Guard()
 		if nc != nil {

@@ -11,9 +11,11 @@
 // share, or that lets nothing be written for too long, is ended as a slow consumer; when all together are over theirs, the one whose oldest byte
 // is oldest is ended. [Group.Behind] says that emitters should wait.
 //
-// Goroutines: Group.Run (the timing wheel, and the look at the backlogs), a drainer for each draining connection, one for each connection that
-// ends, which tells its owner, and, where the protocol reads a WebSocket, one that is in [Conn.ReadWebSocket]. Group.Run waits for the drainers
-// and the owners.
+// A WebSocket that says nothing has neither a goroutine nor a buffer: on Linux one goroutine, the poller, watches all descriptors, and workers read
+// what has come and call the owner, one at a time for each connection. TLS, and every connection on other systems, is read by a goroutine of its own.
 //
-// Locks: Conn.mu (in an upgrade the session's, then the probe's), then Group.backlogs.mu or wheel.mu. No lock is held across a call that can block.
+// Goroutines: Group.Run (the timing wheel, and the look at the backlogs), which waits for all others: a drainer for each draining connection, one for
+// each connection that ends, which tells its owner, the poller, the workers and those that read.
+//
+// Locks: Conn.mu (in an upgrade the session's, then the probe's), then Group.backlogs.mu, wheel.mu or poller.mu. No lock is held across a call that can block.
 package conn

@@ -51,7 +51,9 @@ type Group struct {
 	budget int64 // young bytes from which emitters wait
 
 	wheel      wheel
-	goroutines sync.WaitGroup // drainers, and those that tell owners of the end
+	poller     poller
+	workers    workers
+	goroutines sync.WaitGroup // all but that of Run
 	opened     chan struct{}  // holds a token when Behind has become false
 
 	total atomic.Int64 // charged bytes of all connections
@@ -64,19 +66,22 @@ type Group struct {
 	}
 }
 
-// NewGroup returns a group without connections. Timers of its connections fire only while Run runs.
+// NewGroup returns a group without connections. Run must be running while there are some, for their timers and for what began with them to end.
 func NewGroup(cfg Config) *Group {
 	tick := min(cfg.PingInterval, cfg.PingTimeout, cfg.WriteTimeout) / 32
-	return &Group{
-		cfg:    cfg,
-		start:  time.Now(),
-		budget: max(cfg.MaxBacklog/youngShare, 1),
-		wheel:  wheel{tick: min(max(tick, 2*time.Millisecond), 250*time.Millisecond)},
-		opened: make(chan struct{}, 1),
+	g := &Group{
+		cfg:     cfg,
+		start:   time.Now(),
+		budget:  max(cfg.MaxBacklog/youngShare, 1),
+		wheel:   wheel{tick: min(max(tick, 2*time.Millisecond), 250*time.Millisecond)},
+		workers: workers{work: make(chan *reader), quit: make(chan struct{})},
+		opened:  make(chan struct{}, 1),
 	}
+	g.poller.group, g.workers.group = g, g
+	return g
 }
 
-// Run drives heartbeats and timeouts until ctx ends, then waits for what was still being written. All connections must have been closed by
+// Run drives heartbeats and timeouts until ctx ends, then waits for what was still being read or written. All connections must have been closed by
 // then: it does not close them.
 func (g *Group) Run(ctx context.Context) error {
 	beat := time.NewTicker(g.wheel.tick)
@@ -86,12 +91,15 @@ func (g *Group) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			g.poller.stop()
+			close(g.workers.quit)
 			g.goroutines.Wait()
 			return nil
 		case <-beat.C:
 			g.wheel.advance(g.now())
 		case <-look.C:
 			g.classify()
+			g.workers.dismiss()
 		case <-g.opened:
 			if g.cfg.Wake != nil {
 				g.cfg.Wake()

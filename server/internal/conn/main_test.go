@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -69,6 +68,15 @@ type member struct {
 	ended chan CloseReason
 	ends  atomic.Int32
 	over  bool // it was handed over to another connection, which ends instead
+
+	handle func(Message) CloseReason // nil takes everything
+}
+
+func (m *member) Received(msg Message) CloseReason {
+	if m.handle == nil {
+		return ""
+	}
+	return m.handle(msg)
 }
 
 func (m *member) Ended(why CloseReason) {
@@ -81,16 +89,11 @@ func (m *member) Ended(why CloseReason) {
 // websocket makes a WebSocket connection of two ends, and reads it until the test ends. A nil handle takes everything.
 func websocket(t testing.TB, g *Group, here, peer net.Conn, handle func(Message) CloseReason) *member {
 	t.Helper()
-	if handle == nil {
-		handle = func(Message) CloseReason { return "" }
-	}
-	m := &member{t: t, peer: peer, r: bufio.NewReader(peer), ended: make(chan CloseReason, 1)}
+	m := &member{t: t, peer: peer, r: bufio.NewReader(peer), ended: make(chan CloseReason, 1), handle: handle}
 	m.Conn = g.NewWebSocket(m, here)
-	var reading sync.WaitGroup
-	reading.Go(func() { m.ReadWebSocket(nil, handle) })
+	m.ReadWebSocket(nil)
 	t.Cleanup(func() {
 		m.End(ReasonServer)
-		reading.Wait()
 		_ = peer.Close()
 		want := int32(0)
 		if !m.over {
@@ -122,6 +125,11 @@ func tcpPair(t testing.TB) (here, peer *net.TCPConn) {
 		t.Fatal(err)
 	}
 	defer func() { _ = ln.Close() }()
+	return connected(t, ln)
+}
+
+func connected(t testing.TB, ln net.Listener) (here, peer *net.TCPConn) {
+	t.Helper()
 	dialled, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)

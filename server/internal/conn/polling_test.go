@@ -62,14 +62,15 @@ func upgrade(t *testing.T, g *Group, connect func(testing.TB, *Group, func(Messa
 	t.Helper()
 	u := &upgrading{member: polled(t, g), heard: make(chan string, 100), err: make(chan error, 1)}
 	connected := make(chan struct{})
+	u.handle = func(msg Message) CloseReason {
+		u.heard <- string(msg.Data)
+		return ""
+	}
 	u.probe = connect(t, g, func(msg Message) CloseReason {
 		<-connected
 		if string(msg.Data) == "5" {
-			err := u.Upgrade(u.probe.Conn)
-			u.err <- err
-			return ""
+			u.err <- u.Upgrade(u.probe.Conn)
 		}
-		u.heard <- string(msg.Data)
 		return ""
 	})
 	close(connected)

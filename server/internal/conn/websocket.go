@@ -1,11 +1,11 @@
 package conn
 
 import (
-	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
-	"net"
 	"runtime/debug"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -19,29 +19,6 @@ type Message struct {
 	Binary  bool
 	Data    []byte    // valid during the call only
 	Arrived time.Time // when its last bytes were read
-}
-
-// ReadWebSocket reads messages and hands them to handle, one at a time, until the connection ends. early is what had been read from the connection before.
-// When handle returns a reason, the connection ends with it.
-//
-// It answers PING and close frames itself, and ends the connection with the right code when the client breaks a rule (RFC 6455, sections 5 and 7.4). It keeps
-// no buffer while it waits for the client.
-func (c *Conn) ReadWebSocket(early []byte, handle func(Message) CloseReason) {
-	r := &messageReader{conn: c, handle: handle}
-	defer func() { r.conn.caught(recover()) }()
-	src := newSource(c.nc)
-	chunk, err := early, error(nil)
-	for {
-		if len(chunk) > 0 {
-			r.take(chunk)
-		}
-		src.release()
-		if err != nil {
-			r.conn.End(r.conn.endOfReading(err))
-			return
-		}
-		chunk, err = src.wait()
-	}
 }
 
 // Guard, deferred at the root of a goroutine that works for one connection, turns a panic into the end of that connection.
@@ -79,40 +56,11 @@ func (c *Conn) endOfReading(err error) CloseReason {
 	return ReasonTransportError
 }
 
-// source is where the bytes of a connection come from.
-type source interface {
-	// wait blocks until something was read. What it returns is valid until release.
-	wait() ([]byte, error)
-	release()
-}
-
-func newSource(nc net.Conn) source {
-	if r := newReadiness(rawConn(nc)); r != nil {
-		return r
-	}
-	return &blocking{nc: nc, buf: make([]byte, 2048)}
-}
-
-// blocking reads a connection without a descriptor of its own, as of TLS, where decrypted bytes may wait that the descriptor does not show.
-type blocking struct {
-	nc  net.Conn
-	buf []byte
-}
-
-func (b *blocking) wait() ([]byte, error) {
-	n, err := b.nc.Read(b.buf)
-	return b.buf[:n], err
-}
-
-func (b *blocking) release() {}
-
-// messageReader puts messages together from bytes as they come. Between two calls it holds only what is incomplete.
+// messageReader puts messages together from bytes as they come. Between two calls it holds only what is incomplete; while nothing is, another connection can have it.
 type messageReader struct {
-	conn   *Conn
-	handle func(Message) CloseReason
+	conn *Conn // whose owner gets the messages; changes in an upgrade
 
 	arrived time.Time
-	reader  bytes.Reader
 	partial []byte    // the beginning of a header
 	header  ws.Header // of the frame that is being read, if inFrame
 	inFrame bool
@@ -120,6 +68,13 @@ type messageReader struct {
 	control []byte    // the payload of a control frame so far
 	op      ws.OpCode // of the message that is being read; 0 is none
 	message []byte    // its payload so far: grows with what arrives, not with what was announced
+}
+
+var messageReaders = sync.Pool{New: func() any { return new(messageReader) }}
+
+// between reports whether nothing is incomplete.
+func (r *messageReader) between() bool {
+	return r.op == 0 && !r.inFrame && r.partial == nil
 }
 
 // lastCloseCode is the largest that has a meaning (RFC 6455, section 7.4.2).
@@ -165,22 +120,18 @@ func (r *messageReader) takeHeader(chunk []byte) ([]byte, *refusal) {
 	if kept > 0 {
 		b = append(r.partial, chunk[:min(len(chunk), ws.MaxHeaderSize-kept)]...)
 	}
-	r.reader.Reset(b)
-	h, err := ws.ReadHeader(&r.reader)
-	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	h, n := parseHeader(b)
+	if n == 0 {
 		r.partial = append([]byte(nil), b...)
 		return nil, nil
-	case err != nil:
-		return nil, protocolError
 	}
-	chunk = chunk[len(b)-r.reader.Len()-kept:]
+	chunk = chunk[n-kept:]
 	r.partial = nil
 	state := ws.StateServerSide
 	if r.op != 0 {
 		state |= ws.StateFragmented
 	}
-	if ws.CheckHeader(h, state) != nil {
+	if h.Length < 0 || ws.CheckHeader(h, state) != nil {
 		return nil, protocolError
 	}
 	if !h.OpCode.IsControl() && h.Length > r.conn.group.cfg.MaxPayload-int64(len(r.message)) {
@@ -188,6 +139,36 @@ func (r *messageReader) takeHeader(chunk []byte) ([]byte, *refusal) {
 	}
 	r.header, r.inFrame, r.got = h, true, 0
 	return chunk, nil
+}
+
+// parseHeader reads the header that b begins with, and its length; 0 when there is more to come (RFC 6455, section 5.2). A payload length that is none comes out
+// negative. ws.ReadHeader does the same and allocates.
+func parseHeader(b []byte) (h ws.Header, n int) {
+	if len(b) < 2 {
+		return h, 0
+	}
+	h.Fin, h.Rsv, h.OpCode = b[0]&0x80 != 0, b[0]>>4&7, ws.OpCode(b[0]&0x0f)
+	h.Masked, h.Length = b[1]&0x80 != 0, int64(b[1]&0x7f)
+	n = 2
+	switch h.Length {
+	case 126:
+		if n += 2; len(b) < n {
+			return h, 0
+		}
+		h.Length = int64(binary.BigEndian.Uint16(b[2:]))
+	case 127:
+		if n += 8; len(b) < n {
+			return h, 0
+		}
+		h.Length = int64(binary.BigEndian.Uint64(b[2:]))
+	}
+	if h.Masked {
+		if n += 4; len(b) < n {
+			return h, 0
+		}
+		h.Mask = [4]byte(b[n-4:])
+	}
+	return h, n
 }
 
 // takePayload reads what there is of a frame's payload.
@@ -202,6 +183,9 @@ func (r *messageReader) takePayload(chunk []byte) ([]byte, *refusal) {
 		r.inFrame = false
 	}
 	if h.OpCode.IsControl() {
+		if complete && r.control == nil {
+			return rest, r.takeControl(part)
+		}
 		if r.control = append(r.control, part...); !complete {
 			return rest, nil
 		}
@@ -230,7 +214,7 @@ func (r *messageReader) deliver(data []byte) *refusal {
 	if !binary && !utf8.Valid(data) {
 		return invalidText
 	}
-	why := r.handle(Message{Binary: binary, Data: data, Arrived: r.arrived})
+	why := r.conn.owner.Received(Message{Binary: binary, Data: data, Arrived: r.arrived})
 	r.conn = r.conn.current()
 	if why != "" {
 		return &refusal{why, closeCode(why)}

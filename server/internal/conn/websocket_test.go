@@ -28,16 +28,16 @@ func listen(maxPayload int64, chunks ...[]byte) heard {
 	var h heard
 	cfg := testConfig()
 	cfg.MaxPayload = maxPayload
-	c := NewGroup(cfg).NewWebSocket(nil, nil)
-	c.state = draining // and nobody drains it: the answers stay where they are
-	r := &messageReader{conn: c, handle: func(m Message) CloseReason {
+	c := NewGroup(cfg).NewWebSocket(&member{handle: func(m Message) CloseReason {
 		kind := "t"
 		if m.Binary {
 			kind = "b"
 		}
 		h.messages = append(h.messages, kind+string(m.Data))
 		return ""
-	}}
+	}}, nil)
+	c.state = draining // and nobody drains it: the answers stay where they are
+	r := &messageReader{conn: c}
 	for _, chunk := range chunks {
 		r.take(slices.Clone(chunk)) // it may change what it is given
 	}
@@ -251,22 +251,22 @@ func TestArrived(t *testing.T) {
 func TestEarlyBytes(t *testing.T) {
 	here, peer := tcpPair(t)
 	g := start(t, testConfig())
-	m := &member{t: t, peer: peer, ended: make(chan CloseReason, 1)}
+	var got []string
+	m := &member{t: t, peer: peer, ended: make(chan CloseReason, 1), handle: func(msg Message) CloseReason {
+		got = append(got, string(msg.Data))
+		return ""
+	}}
 	m.Conn = g.NewWebSocket(m, here)
 	early := slices.Concat(one(ws.OpText, true, "a"), one(ws.OpText, true, "b"))
 	if _, err := peer.Write(early[len(early)-3:]); err != nil {
 		t.Fatal(err)
 	}
 	_ = peer.CloseWrite()
-	var got []string
-	m.ReadWebSocket(early[:len(early)-3], func(msg Message) CloseReason {
-		got = append(got, string(msg.Data))
-		return ""
-	})
+	m.ReadWebSocket(early[:len(early)-3])
+	m.wantReason(ReasonTransportClose)
 	if !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("messages %q", got)
 	}
-	m.wantReason(ReasonTransportClose)
 	_ = peer.Close()
 }
 

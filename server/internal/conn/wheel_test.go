@@ -21,6 +21,8 @@ func newAlarm(g *Group) *alarm {
 	return a
 }
 
+func (*alarm) Received(Message) CloseReason { return "" }
+
 func (*alarm) Ended(CloseReason) {}
 
 func (a *alarm) fired() bool { return a.Reason() != "" }

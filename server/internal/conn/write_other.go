@@ -15,10 +15,4 @@ func descriptor(syscall.RawConn) int { return none }
 
 func tryWrite(int, []byte) (int, error) { return 0, nil }
 
-type readiness struct{}
-
-func newReadiness(syscall.RawConn) *readiness { return nil }
-
-func (*readiness) wait() ([]byte, error) { return nil, net.ErrClosed }
-
-func (*readiness) release() {}
+func readDescriptor(int, []byte) (int, error) { return 0, net.ErrClosed }
