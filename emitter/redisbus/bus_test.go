@@ -3,11 +3,14 @@ package redisbus
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,6 +116,24 @@ func TestParseURL(t *testing.T) {
 	opt, err := ParseURL("redis://h?dial_timeout=2s&protocol=3")
 	if err != nil || opt.DialTimeout != 2*time.Second || opt.Protocol != 3 {
 		t.Errorf("%+v, %v", opt, err)
+	}
+}
+
+// TestDialsOnce: a command to a Redis that is away has no more tries than go-redis gives to each.
+func TestDialsOnce(t *testing.T) {
+	opt, err := ParseURL("redis://h?max_retries=2&min_retry_backoff=-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dials atomic.Int32
+	opt.Dialer = func(context.Context, string, string) (net.Conn, error) {
+		dials.Add(1)
+		return nil, &net.OpError{Op: "dial", Err: errors.New("refused")}
+	}
+	client := redis.NewClient(opt)
+	defer func() { _ = client.Close() }()
+	if err := client.Get(t.Context(), "key").Err(); err == nil || dials.Load() != 3 {
+		t.Errorf("%d times dialled, %v, want 3 for one try and two more", dials.Load(), err)
 	}
 }
 

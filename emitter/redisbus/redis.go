@@ -26,7 +26,8 @@ var (
 //
 // The query may have the settings that go-redis knows (dial_timeout=2s, pool_size=10, ...). Other defaults differ from those of go-redis:
 // it keeps to RESP2, tells Redis nothing about itself and asks for no maintenance notifications, since proxies and older servers refuse
-// these commands, and a context's deadline holds for commands. An error never contains any part of the URL.
+// these commands, a context's deadline holds for commands, and each try of a command dials once and not five times, so that a command fails in
+// a tenth of a second instead of two where nobody listens. An error never contains any part of the URL.
 func ParseURL(url string) (*redis.Options, error) {
 	scheme, rest, ok := strings.Cut(url, "://")
 	if !ok {
@@ -51,6 +52,7 @@ func ParseURL(url string) (*redis.Options, error) {
 			*timeout = 5 * time.Second
 		}
 	}
+	opt.DialerRetries = 1
 	opt.ContextTimeoutEnabled = true
 	opt.DisableIdentity = true
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
