@@ -32,13 +32,13 @@ func checkAllocated(t *testing.T, name string, payload []byte) {
 // TestDecodePythonMemory: what is far too much is dropped before it is taken apart.
 func TestDecodePythonMemory(t *testing.T) {
 	for name, text := range map[string]string{
-		"arguments":     python(`"data": [0` + strings.Repeat(",0", 2<<20) + `]`),
-		"less":          python(`"data": [0` + strings.Repeat(",0", 1<<20) + `]`),
-		"binary":        python(`"binary": true, "data": [[0` + strings.Repeat(",0", 1<<20) + `]]`),
-		"rooms":         python(`"room": [0` + strings.Repeat(",0", 2<<20) + `]`),
-		"skip_sid":      python(`"skip_sid": [0` + strings.Repeat(",0", 2<<20) + `]`),
-		"not a number":  python(`"data": [NaN` + strings.Repeat(",NaN", 2<<20) + `]`),
-		"infinite room": python(`"room": [0` + strings.Repeat(",-Infinity", 1<<20) + `]`),
+		"arguments":     python(`"data": [0` + strings.Repeat(",0", 1<<20) + `]`),
+		"less":          python(`"data": [0` + strings.Repeat(",0", 1<<19) + `]`),
+		"binary":        python(`"binary": true, "data": [[0` + strings.Repeat(",0", 1<<19) + `]]`),
+		"rooms":         python(`"room": [0` + strings.Repeat(",0", 100_000) + `]`),
+		"skip_sid":      python(`"skip_sid": [0` + strings.Repeat(",0", 100_000) + `]`),
+		"not a number":  python(`"data": [NaN` + strings.Repeat(",NaN", 1<<19) + `]`),
+		"infinite room": python(`"room": [0` + strings.Repeat(",-Infinity", 100_000) + `]`),
 	} {
 		var reason DropReason
 		if n := allocated(func() { _, reason, _ = decodePython(nil, published{body: []byte(text)}, &rules{}) }); reason == "" || n > 5*uint64(len(text)) {
@@ -101,21 +101,21 @@ func greedy() map[string]string {
 		"nested":             strings.Repeat("]", 100_000) + strings.Repeat("a", 100_000),
 		"index":              "N" + strings.Repeat("r\xff\xff\xff\xff", 1000),
 		"indexes":            "N" + manyIndexes(20_000),
-		"string":             shared("V"+long+"\n", "h\x00", 5000),
-		"escaped string":     shared("V"+strings.Repeat("\\u0000", 1000)+"\n", "h\x00", 5000),
-		"string of Python 2": shared("S'"+strings.Repeat("\\x00", 1000)+"'\n", "h\x00", 5000),
-		"half pairs":         shared("X\x88\x13\x00\x00"+strings.Repeat("\xed\xa0\x80a", 1250), "h\x00", 5000),
+		"string":             shared("V"+long+"\n", "h\x00", 2000),
+		"escaped string":     shared("V"+strings.Repeat("\\u0000", 1000)+"\n", "h\x00", 2000),
+		"string of Python 2": shared("S'"+strings.Repeat("\\x00", 1000)+"'\n", "h\x00", 2000),
+		"half pairs":         shared("X\x88\x13\x00\x00"+strings.Repeat("\xed\xa0\x80a", 1250), "h\x00", 2000),
 		"escapes":            "V" + strings.Repeat("\x01", 100_000) + "\n",
 		"strings":            "(" + strings.Repeat("\x8c\x00", 100_000) + "l",
-		"integer":            shared("\x8a\xff"+strings.Repeat("y", 255), "h\x00", 5000),
-		"digits":             shared("L"+strings.Repeat("9", 4300)+"\n", "h\x00", 5000),
+		"integer":            shared("\x8a\xff"+strings.Repeat("y", 255), "h\x00", 2000),
+		"digits":             shared("L"+strings.Repeat("9", 4300)+"\n", "h\x00", 2000),
 		"floats":             "(" + strings.Repeat("F1\n", 50_000) + "l",
-		"long floats":        shared("G\x80\x10\x00\x00\x00\x00\x00\x01", "h\x00", 5000),
+		"long floats":        shared("G\x80\x10\x00\x00\x00\x00\x00\x01", "h\x00", 2000),
 		"bytes":              shared("B\x88\x13\x00\x00"+long, "h\x00", 10),
 		"bytes of Python 2":  shared("S'\\xff"+long+"'\n", "h\x00", 10),
 		"keys":               "}(" + strings.Repeat("NN", 50_000) + "u",
-		"shared keys":        "V" + long + "\np0\n0}(" + strings.Repeat("h\x00N", 5000) + "u",
-		"float keys":         "G\x80\x10\x00\x00\x00\x00\x00\x01p0\n0}(" + strings.Repeat("h\x00N", 5000) + "u",
+		"shared keys":        "V" + long + "\np0\n0}(" + strings.Repeat("h\x00N", 2000) + "u",
+		"float keys":         "G\x80\x10\x00\x00\x00\x00\x00\x01p0\n0}(" + strings.Repeat("h\x00N", 2000) + "u",
 		"announced":          "X\xff\xff\xff\x7f",
 		"announced more":     "\x8d\xff\xff\xff\xff\xff\xff\xff\x7f",
 		"integers":           "(" + strings.Repeat("K\x01", 100_000) + "l",
@@ -126,7 +126,7 @@ func greedy() map[string]string {
 		"binary str":         "(" + strings.Repeat("U\x01\xff", 50_000) + "l",
 		"quoted str":         "(" + strings.Repeat("S''\n", 50_000) + "t",
 		"Latin-1":            "(" + strings.Repeat("V\xff\n", 50_000) + "l",
-		"many integers":      shared("\x8a\xff"+strings.Repeat("y", 255), "h\x00", 400_000),
+		"many integers":      shared("\x8a\xff"+strings.Repeat("y", 255), "h\x00", 100_000),
 	}
 }
 
@@ -143,15 +143,14 @@ func manyIndexes(n int) string {
 func TestPickleMemory(t *testing.T) {
 	for name, value := range greedy() {
 		checkAllocated(t, name+" as data", []byte(pickledEmit(value)))
-		checkAllocated(t, name+" as room", []byte(pickledEmit("NsVroom\n"+value)))
-		checkAllocated(t, name+" as skip_sid", []byte(pickledEmit("NsVskip_sid\n"+value)))
+		checkAllocated(t, name+" as room", []byte(pickledEmit("NsVroom\n"+value))) // skip_sid is read in the same way
 	}
 	vectors := readVectors[pickleVector](t, "python-pickle.json")
 	for _, v := range vectors {
 		checkAllocated(t, fmt.Sprintf("vector %d", v.ID), v.Payload)
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 1000 {
+	for range 300 {
 		checkAllocated(t, "mutation", mutate(random, vectors[random.IntN(len(vectors))].Payload))
 		checkAllocated(t, "program", program(random))
 	}

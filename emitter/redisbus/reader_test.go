@@ -224,9 +224,9 @@ func (g gate) Emit(ctx context.Context, batch []emitter.Message) (emitter.Receip
 
 func TestSlowSinkLosesNothingWithinTheBound(t *testing.T) {
 	server, sink := startRedis(t), gate{newRecorder(), make(chan struct{})}
-	h := run(t, Config{Options: server.options()}, sink)
+	h := run(t, Config{Options: server.options(), QueueBytes: 16 << 20}, sink)
 	h.awaitUp()
-	const n = 100_000
+	const n = 40_000
 	server.publishAll(0, n)
 	close(sink.open)
 	awaitSeq(t, sink.recorder, 0, n)
