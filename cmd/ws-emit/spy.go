@@ -139,6 +139,7 @@ func (s *spy) run(ctx context.Context, cfg server.Config) error {
 			s.up = true
 			s.note("listening to %s on %s", (channelsValue{&cfg.RedisChannels}).String(), describeRedis(cfg.Redis))
 		},
+		OnAway:    s.away,
 		OnGap:     s.gap,
 		OnDecoded: s.decoded,
 		Logger:    log,
@@ -176,6 +177,17 @@ func (s *spy) decoded(d redisbus.Decoded) {
 	}
 }
 
+// away says why Redis is not there, and stops where waiting does not help.
+func (s *spy) away(err error) {
+	said := err.Error() + tlsHint(s.options, err.Error())
+	if !s.up && refusedByRedis.MatchString(said) {
+		s.refused = fmt.Errorf("redis refuses: %s", said)
+		s.stop()
+		return
+	}
+	s.note("redis is away, trying again until it is back: %s", said)
+}
+
 // gap says that something is missing. An overflow is in the log.
 func (s *spy) gap(reason redisbus.GapReason) {
 	if reason != redisbus.GapOverflow {
@@ -190,7 +202,7 @@ func (s *spy) note(format string, args ...any) {
 	fmt.Fprintf(s.notes, "ws-emit: "+format+"\n", args...)
 }
 
-// spyLog turns warnings of the reader into notes, without those about payloads that are shown anyway.
+// spyLog turns warnings of the reader into notes, without those about payloads that are shown anyway, and about what away says.
 type spyLog struct{ *spy }
 
 func (l spyLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
@@ -200,23 +212,13 @@ func (l spyLog) WithGroup(string) slog.Handler                    { return l }
 func (l spyLog) Handle(_ context.Context, r slog.Record) error {
 	var line strings.Builder
 	line.WriteString(r.Message)
-	shown := false
+	said := false
 	r.Attrs(func(a slog.Attr) bool {
-		said := a.Value.String()
-		fmt.Fprintf(&line, " %s=%s", a.Key, word(said))
-		switch a.Key {
-		case "reason":
-			shown = true
-		case "err":
-			line.WriteString(tlsHint(l.options, said))
-			if !l.up && refusedByRedis.MatchString(said) {
-				shown, l.refused = true, fmt.Errorf("redis refuses: %s", said)
-				l.stop()
-			}
-		}
+		said = said || a.Key == "reason" || a.Key == "err"
+		fmt.Fprintf(&line, " %s=%s", a.Key, word(a.Value.String()))
 		return true
 	})
-	if !shown {
+	if !said {
 		l.note("%s", line.String())
 	}
 	return nil

@@ -17,7 +17,7 @@ var hints = map[redisbus.DropReason]string{
 	redisbus.DropInternal:  "the decoder failed over it: please report this payload",
 	redisbus.DropAck:       "the publisher asked for an ack, which it will not get",
 	redisbus.DropForeign:   "it is about one socket, of another server: the ids of sockets here begin with ~",
-	redisbus.DropDuplicate: "published once for each room; the copy for the first room is the one that counts",
+	redisbus.DropDuplicate: "the same message comes once more: it was published for each of its rooms, or is heard by the pattern of another namespace too; one copy counts",
 	redisbus.DropRequest:   "only a member of the Node cluster answers this",
 }
 

@@ -83,6 +83,8 @@ func TestSpy(t *testing.T) {
 		{"ws-emit", "\x80\x04}q\x00.", `dropped (pickle): a Python pickle, on a channel where none is taken. Payload: "\x80\x04}q\x00."`},
 		{"socketio", "\x80\x04c__builtin__\neval\n.", `dropped (pickle): a Python pickle that is damaged, or more than plain data`},
 		{"socket.io#/#", node, `socket.io#/# node 51B  emit e to a in /: {"$binary":"AP8="}`},
+		{"socket.io#/#b#", `["u",{"type":2,"data":["e"],"nsp":"/"},{"rooms":["a","b"]}]`, `dropped (duplicate): the same message comes once more: it was ` +
+			`published for each of its rooms, or is heard by the pattern of another namespace too; one copy counts`},
 		{"socket.io-request#/#", `{"type":5,"uid":"x"}`, `dropped (request): only a member of the Node cluster answers this`},
 		{"socket.io-request#/#", `{"type":4,"opts":{"rooms":["a"],"except":[]},"close":true}`, `disconnect: a in /, with their connections`},
 	} {
@@ -148,7 +150,7 @@ func TestSpyRestart(t *testing.T) {
 	out, notes, _ := spyOn(t, &spy{}, server.Config{Redis: r.url})
 	for range 2 {
 		r.stop()
-		notes.want(t, `^ws-emit: redis is away, trying again until it is back err=`)
+		notes.want(t, `^ws-emit: redis is away, trying again until it is back: `)
 		r.start()
 		notes.want(t, `^ws-emit: redis is back; what was published while it was away is missing$`)
 		r.publish(t, "ws-emit", `{"event":"e"}`)

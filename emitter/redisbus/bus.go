@@ -46,10 +46,13 @@ type Config struct {
 	// GapHold is how long Ready tells of an overflow after it has ended. Default 30 s; negative: not at all.
 	GapHold time.Duration
 
-	// OnUp is called once, when Redis has confirmed the channels for the first time and Ready returns nil. OnDrop is called for each payload that is dropped.
-	// OnGap is called when something has been missed: with GapOverflow when an overflow begins, with the others when Redis is back, for
-	// until then more is missed. All three are optional, must not block and may be called concurrently.
+	// OnUp is called once, when Redis has confirmed the channels for the first time and Ready returns nil. OnAway is called when Redis is away,
+	// at the start too, once until it is there again; the error says why, has no payload and no password in it, and is a [redis.Error] where
+	// Redis has refused something. OnDrop is called for each payload that is dropped. OnGap is called when something has been missed: with
+	// GapOverflow when an overflow begins, with the others when Redis is back, for until then more is missed. All four are optional, must
+	// not block and may be called concurrently.
 	OnUp   func()
+	OnAway func(error)
 	OnDrop func(DropReason)
 	OnGap  func(GapReason)
 	// OnDecoded is called for each payload that was taken from the queue, with what it means. It is optional, for those who want to watch:
@@ -100,6 +103,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.OnUp == nil {
 		c.OnUp = func() {}
+	}
+	if c.OnAway == nil {
+		c.OnAway = func(error) {}
 	}
 	if c.OnDrop == nil {
 		c.OnDrop = func(DropReason) {}

@@ -69,25 +69,27 @@ func (l *linkState) down(err error) (lost bool) {
 	}
 	if !l.told {
 		l.told = true
-		l.reader.cfg.Logger.Warn("redis is away, trying again until it is back", "err", describe(err))
+		err = printable(err)
+		l.reader.cfg.Logger.Warn("redis is away, trying again until it is back", "err", err)
+		l.reader.cfg.OnAway(err)
 	}
 	return lost
 }
 
-// describe returns the text of an error that can be logged. The text of one about a reply to the login that go-redis cannot read quotes it.
-func describe(err error) string {
+// printable returns an error that can be shown. The text of one about a reply to the login that go-redis cannot read quotes it.
+func printable(err error) error {
 	var dial *dialError
 	var network net.Error
 	var reply redis.Error
 	for _, known := range []error{errSilent, errRedial, errSubscription, errReply, io.EOF, io.ErrUnexpectedEOF, context.DeadlineExceeded} {
 		if errors.Is(err, known) {
-			return err.Error()
+			return err
 		}
 	}
 	if errors.As(err, &dial) || errors.As(err, &network) || errors.As(err, &reply) {
-		return err.Error()
+		return err
 	}
-	return fmt.Sprintf("unexpected reply (%T)", err)
+	return fmt.Errorf("unexpected reply (%T)", err)
 }
 
 var errSubscription = errors.New("redisbus: subscription changed")

@@ -140,6 +140,9 @@ func TestRestartOfRedis(t *testing.T) {
 	h.awaitUp()
 	server.kill()
 	h.awaitLog("redis is away, trying again until it is back")
+	if err := await(t, h.away, "loss"); err == nil {
+		t.Error("away for no reason")
+	}
 	if err := h.Ready(); !errors.Is(err, ErrNotSubscribed) {
 		t.Errorf("Ready: %v, want %v", err, ErrNotSubscribed)
 	}
@@ -151,6 +154,9 @@ func TestRestartOfRedis(t *testing.T) {
 	server.publishAll(0, 10)
 	awaitSeq(t, sink, 0, 10)
 	h.noMoreGaps()
+	if len(h.away) > 0 {
+		t.Errorf("away again for %v", <-h.away)
+	}
 }
 
 func TestRedisAbsentAtStart(t *testing.T) {
@@ -300,6 +306,9 @@ func TestRefusedSubscription(t *testing.T) {
 	acl("resetchannels")
 	h := run(t, Config{Options: server.options(), RetryMin: time.Millisecond, RetryMax: 10 * time.Millisecond}, sink)
 	h.awaitLog("redis is away, trying again until it is back")
+	if err, ok := errors.AsType[redis.Error](await(t, h.away, "refusal")); !ok || !strings.HasPrefix(err.Error(), "NOPERM ") {
+		t.Errorf("away for %v, want what Redis says", err)
+	}
 	acl("allchannels")
 	h.awaitUp()
 	acl("resetchannels") // cuts off who is subscribed

@@ -79,7 +79,7 @@ func TestRepliesThatAreNone(t *testing.T) {
 		}
 	}
 	_, err := repliesOf(strings.NewReader("-NOPERM no\r\n"), 100)
-	if _, ok := errors.AsType[redis.Error](err); !ok || describe(err) != "NOPERM no" {
+	if _, ok := errors.AsType[redis.Error](err); !ok || printable(err).Error() != "NOPERM no" {
 		t.Errorf("an error of Redis is %v", err)
 	}
 }

@@ -205,6 +205,7 @@ type harness struct {
 	*Reader
 	tb   testing.TB
 	up   chan struct{}
+	away chan error
 	gaps chan GapReason
 	logs chan string // the messages of log lines
 	stop func()      // ends Run and waits for it
@@ -228,9 +229,11 @@ func (h logHandler) Handle(_ context.Context, r slog.Record) error {
 func run(tb testing.TB, cfg Config, sink emitter.Sink) *harness {
 	tb.Helper()
 	h := &harness{
-		tb: tb, up: make(chan struct{}, 10), gaps: make(chan GapReason, 100), logs: make(chan string, 1000), drops: make(map[DropReason]int),
+		tb: tb, up: make(chan struct{}, 10), away: make(chan error, 100), gaps: make(chan GapReason, 100),
+		logs: make(chan string, 1000), drops: make(map[DropReason]int),
 	}
 	cfg.OnUp = func() { h.up <- struct{}{} }
+	cfg.OnAway = func(err error) { h.away <- err }
 	cfg.OnGap = func(reason GapReason) { h.gaps <- reason }
 	cfg.OnDrop = func(reason DropReason) {
 		h.mu.Lock()
