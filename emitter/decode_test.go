@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -168,6 +169,27 @@ func TestParseJSONRefuses(t *testing.T) {
 				t.Errorf("matches ErrTooLarge: %v", !large)
 			}
 		})
+	}
+}
+
+// TestParseJSONMemory: a list of arguments that is far too long is refused before it is taken apart.
+func TestParseJSONMemory(t *testing.T) {
+	body := []byte(`{"event":"e","args":[0` + strings.Repeat(",0", 2<<20) + `]}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _, err := emitter.ParseJSON(body, emitter.Limits{})
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, emitter.ErrTooLarge) || n > 48<<20 {
+		t.Errorf("%v, %d bytes allocated for %d", err, n, len(body))
+	}
+	if batch, _, err := emitter.ParseJSON(body, emitter.Limits{MaxBytes: -1}); err != nil || len(batch) != 1 || len(batch[0].Args) != 2<<20+1 {
+		t.Errorf("without a limit: %d messages, %v", len(batch), err)
+	}
+	most := []byte(`{"event":"e","args":[0` + strings.Repeat(",0", 48) + `]}`) // 2 and 49 times 2
+	for limit, want := range map[int64]error{100: nil, 99: emitter.ErrTooLarge, 97: emitter.ErrTooLarge} {
+		if _, _, err := emitter.ParseJSON(most, emitter.Limits{MaxBytes: limit}); !errors.Is(err, want) {
+			t.Errorf("limit of %d: %v, want %v", limit, err, want)
+		}
 	}
 }
 

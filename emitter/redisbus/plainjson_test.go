@@ -58,6 +58,15 @@ func TestDecodeJSONDrops(t *testing.T) {
 	}
 }
 
+// TestDecodeJSONMemory: a list of arguments that is far too long is dropped before it is taken apart.
+func TestDecodeJSONMemory(t *testing.T) {
+	payload := []byte(`{"event": "e", "args": [0` + strings.Repeat(",0", 1<<20) + `]}`)
+	var reason DropReason
+	if n := allocated(func() { _, reason, _ = decodeJSON(nil, published{body: payload}, &rules{}) }); reason != DropTooLarge || n > 48<<20 {
+		t.Errorf("%q, %d bytes allocated for %d", reason, n, len(payload))
+	}
+}
+
 func FuzzDecodeJSON(f *testing.F) {
 	f.Add([]byte(`{"event": "a", "room": ["r"], "data": {"b": [1, null]}, "namespace": "/n", "except": "x", "secret": "s"}`))
 	f.Add([]byte("[{\"event\": \"a\"},\n{\"event\": \"b\", \"args\": [1, \"2\"]}]"))
