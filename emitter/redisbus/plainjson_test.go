@@ -3,8 +3,6 @@ package redisbus
 import (
 	"strings"
 	"testing"
-
-	"github.com/ws-emit/ws-emit/emitter"
 )
 
 func TestDecodeJSON(t *testing.T) {
@@ -86,21 +84,3 @@ func FuzzDecodeJSON(f *testing.F) {
 // plainEmit is 200 bytes of plain JSON.
 var plainEmit = []byte(`{"event": "update", "room": "orders::42", "namespace": "/", "data": {"id": 42, "status": "on its way", "eta": "2026-11-20T20:00:00Z", ` +
 	`"lines": [1, 2.5, null, true], "note": "gr\u00fc\u00dfe"}, "x": 12345}`)
-
-func TestDecodeJSONAllocations(t *testing.T) {
-	dst := make([]emitter.Message, 0, 1)
-	if n := testing.AllocsPerRun(1000, func() { decodeJSON(dst, published{body: plainEmit}, &rules{}) }); n > 9 {
-		t.Errorf("%v allocations, want at most 9", n)
-	}
-}
-
-func BenchmarkDecodeJSON(b *testing.B) {
-	dst := make([]emitter.Message, 0, 1)
-	b.SetBytes(int64(len(plainEmit)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, reason, _ := decodeJSON(dst, published{body: plainEmit}, &rules{}); reason != "" {
-			b.Fatal(reason)
-		}
-	}
-}

@@ -8,8 +8,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-
-	"github.com/ws-emit/ws-emit/emitter"
 )
 
 // pickled returns a pickle of the values in a text of JSON, in protocol 2. The list of data becomes a tuple, which means arguments in a
@@ -223,24 +221,4 @@ func pickledMessage(tb testing.TB) []byte {
 	}
 	tb.Fatal("the vector is not there")
 	return nil
-}
-
-func TestDecodePickleAllocs(t *testing.T) {
-	payload := pickledMessage(t)
-	dst := make([]emitter.Message, 0, 1)
-	if n := testing.AllocsPerRun(1000, func() { decodePython(dst, published{body: payload}, &rules{pickle: true}) }); n > 9 {
-		t.Errorf("%v allocations, want at most 9 and the copy of the payload", n)
-	}
-}
-
-func BenchmarkDecodePythonPickle(b *testing.B) {
-	payload := string(pickledMessage(b))
-	dst := make([]emitter.Message, 0, 1)
-	b.SetBytes(int64(len(payload)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, reason, _ := decodePython(dst, published{body: []byte(payload)}, &rules{pickle: true}); reason != "" {
-			b.Fatal(reason)
-		}
-	}
 }

@@ -308,29 +308,3 @@ func pythonMessage(i int) string {
 	return fmt.Sprintf(`{"method": "emit", "event": "update", "data": [{"seq": %d, "t": 1.5}], "binary": false, "namespace": "/", `+
 		`"room": "time", "skip_sid": null, "callback": null, "host_id": "456834243bee448baec31a44f302c928"}`, i)
 }
-
-func TestDecodePythonAllocs(t *testing.T) {
-	payload := pythonMessage(1)
-	body, dst := make([]byte, len(payload)), make([]emitter.Message, 0, 1)
-	decode := func() {
-		copy(body, payload) // it is written over
-		if _, reason, _ := decodePython(dst, published{body: body}, &rules{}); reason != "" {
-			t.Fatal(reason)
-		}
-	}
-	if n := testing.AllocsPerRun(1000, decode); n > 6 {
-		t.Errorf("%v allocations, want at most 6", n)
-	}
-}
-
-func BenchmarkDecodePython(b *testing.B) {
-	payload := pythonMessage(1)
-	dst := make([]emitter.Message, 0, 1)
-	b.SetBytes(int64(len(payload)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, reason, _ := decodePython(dst, published{body: []byte(payload)}, &rules{}); reason != "" {
-			b.Fatal(reason)
-		}
-	}
-}

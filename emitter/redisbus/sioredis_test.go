@@ -382,28 +382,6 @@ func nodeMessage(tb testing.TB, i int) []byte {
 		{"rooms": ["time"], "flags": {"volatile": true}, "except": ["456834243bee448baec3"]}]`, i))
 }
 
-func TestDecodeNodeAllocs(t *testing.T) {
-	payload := nodeMessage(t, 1)
-	route := nodeRoute{namespace: "/", prefix: "socket.io#/#"}
-	dst := make([]emitter.Message, 0, 1)
-	if n := testing.AllocsPerRun(1000, func() { route.decodeBroadcast(dst, published{"socket.io#/#time#", payload}, &rules{}) }); n > 7 {
-		t.Errorf("%v allocations, want at most 7", n)
-	}
-}
-
-func BenchmarkDecodeNode(b *testing.B) {
-	payload := string(nodeMessage(b, 1))
-	route := nodeRoute{namespace: "/", prefix: "socket.io#/#"}
-	dst := make([]emitter.Message, 0, 1)
-	b.SetBytes(int64(len(payload)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, reason, _ := route.decodeBroadcast(dst, published{"socket.io#/#time#", []byte(payload)}, &rules{}); reason != "" {
-			b.Fatal(reason)
-		}
-	}
-}
-
 // checkNodeMessages fails for what no sink must get.
 func checkNodeMessages(t *testing.T, messages []emitter.Message) {
 	t.Helper()
