@@ -61,7 +61,7 @@ const (
 // Most that can be asked for: what a mark has room for.
 const (
 	maxEmitters = 1 << 16
-	maxRooms    = 1 << 31
+	maxRooms    = 1<<31 - 1
 	maxSize     = 1 << 30
 )
 

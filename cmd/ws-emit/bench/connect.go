@@ -27,10 +27,10 @@ func (r *run) connect(ctx context.Context) error {
 		group.Go(func() error { c.work(ctx); return nil })
 	}
 	_ = group.Wait() // there is no error
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	n := len(r.clients)
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s of %s clients had joined: %w", number(n), number(cfg.Clients), ctx.Err())
+	}
 	if n == 0 {
 		return fmt.Errorf("no client could connect: %w", c.last)
 	}

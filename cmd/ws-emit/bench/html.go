@@ -54,5 +54,8 @@ func (r *Report) tiles() (all []tile) {
 	if d.Delivered > 0 {
 		all = append(all, tile{"CPU a delivery", digits(s.CPUPerDelivery) + " us", "the bench itself " + digits(r.Bench.CPUPerDelivery) + " us"})
 	}
+	if s.RSSPerConnected <= 0 {
+		return all
+	}
 	return append(all, tile{"Memory a connection", size(s.RSSPerConnected), size(float64(s.RSSConnected)) + " when all had joined"})
 }

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"slices"
@@ -194,6 +195,41 @@ func TestConsumeInPieces(t *testing.T) {
 		l.pool.put(w)
 	}
 }
+
+// FuzzConsume: no bytes end the bench, and it does not matter how they are cut.
+func FuzzConsume(f *testing.F) {
+	event := frame(string(appendData([]byte(`42["bench",`), mark{run: 7, sequence: 1}, 0)) + "]")
+	f.Add(event, 3)
+	f.Add(append([]byte{0x01, 2, '4', '2', 0x80, 1, '['}, event...), 1)          // in fragments
+	f.Add([]byte{0x81, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 10) // too long
+	f.Fuzz(func(t *testing.T, stream []byte, step int) {
+		l := &load{cfg: Config{Rooms: 1, RoomsPerClient: 1, Emitters: 1, Protocol: &socketIO{}}, run: 7, pool: newPool()}
+		w := l.pool.take()
+		var got [2]counts
+		var ended [2]bool
+		for i, size := range []int{max(len(stream), 1), min(max(step, 1), 1<<20)} {
+			s := &socket{client: &client{load: l, trackers: make([]tracker, 1)}, conn: silent{}}
+			w.counts = counts{}
+			for piece := range slices.Chunk(stream, size) {
+				if err := s.consume(w, piece); err != nil {
+					ended[i] = true
+					break
+				}
+			}
+			w.counts.last = 0
+			got[i] = w.counts
+		}
+		if got[0] != got[1] || ended[0] != ended[1] {
+			t.Errorf("%+v, %v at once, and %+v, %v in pieces of %d bytes", got[0], ended[0], got[1], ended[1], step)
+		}
+	})
+}
+
+// silent is a connection that takes everything.
+type silent struct{ net.Conn }
+
+func (silent) Write(p []byte) (int, error)      { return len(p), nil }
+func (silent) SetWriteDeadline(time.Time) error { return nil }
 
 // TestConsumeAllocatesNothing: a message costs the bench no memory, whether it comes alone or with others.
 func TestConsumeAllocatesNothing(t *testing.T) {

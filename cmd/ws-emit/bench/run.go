@@ -38,6 +38,8 @@ func CheckLimits(cfg Config) (Limits, error) {
 //
 // An error means that there is nothing to report: the configuration is wrong, no client could connect, the server refuses emits, or ctx
 // ended before all had joined. That messages were lost is no error, see [Report.Failure].
+//
+// Run counts the processor time of the whole process as its own: there should be one at a time.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -47,8 +49,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		load:   &load{cfg: cfg, run: rand.Uint32(), began: time.Now(), pool: newPool(), addresses: cfg.addresses()},
 		report: &Report{Load: newLoadReport(&cfg), Limits: cfg.limits()},
 	}
-	if most := r.report.Limits.OpenFiles; most > 0 && cfg.filesFor()-otherFiles >= most {
-		return nil, fmt.Errorf("bench: at most %s files may be open: too few for %s clients and %s emitters", number(most), number(cfg.Clients), number(cfg.Emitters))
+	if need, most := cfg.filesFor()-otherFiles, r.report.Limits.OpenFiles; most > 0 && need >= most {
+		return nil, fmt.Errorf("bench: at most %s files may be open: too few for %s clients and %s emitters, which need %s", number(most), number(cfg.Clients),
+			number(cfg.Emitters), number(need))
 	}
 	if cfg.PID != 0 {
 		if r.before, err = usageOf(cfg.PID); err != nil {
@@ -127,7 +130,7 @@ func (r *run) phases(ctx context.Context, senders []sender) error {
 	stop()
 	to, err := r.measure()
 	if err != nil {
-		r.report.Server.Gone, to.server = true, from.server
+		r.report.Server.Gone, to.server = true, r.sampler.last()
 	}
 	r.used(from, to, last)
 	return nil

@@ -67,6 +67,13 @@ func (s *sampler) begin(p Phase) {
 	s.started = s.load.now()
 }
 
+// last is what the server had used when it was last seen.
+func (s *sampler) last() Usage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.usage
+}
+
 // run samples until done is closed.
 func (s *sampler) run(done <-chan struct{}) {
 	ticker := time.NewTicker(sampleEvery)

@@ -95,7 +95,7 @@ func (r *Report) writeCosts(line writeLine) {
 	delivered := r.Delivery.Delivered
 	if s := r.Server; s != nil {
 		line("server CPU", "%s", cpu(s.CPUPerConnect, s.CPUPerDelivery, s.CPU, delivered))
-		line("server memory", "%s a connection: %s before, %s when all had joined, %s at the end, %s at most", size(s.RSSPerConnected),
+		line("server memory", "%s: %s before, %s when all had joined, %s at the end, %s at most", s.perConnection(),
 			size(float64(s.RSSBefore)), size(float64(s.RSSConnected)), size(float64(s.RSSAfter)), size(float64(s.RSSMost)))
 		if s.Gone {
 			line("server", "the process has ended")
@@ -104,6 +104,14 @@ func (r *Report) writeCosts(line writeLine) {
 	if own := r.Bench; own.CPU >= 0 {
 		line("bench CPU", "%s", cpu(own.CPUPerConnect, own.CPUPerDelivery, own.CPU, delivered))
 	}
+}
+
+// perConnection is the memory for a connection. A server that has had more of them before may have it still.
+func (s *Server) perConnection() string {
+	if s.RSSPerConnected <= 0 {
+		return "it has had more before"
+	}
+	return size(s.RSSPerConnected) + " a connection"
 }
 
 // lines writes what went wrong, the most frequent first.

@@ -22,7 +22,7 @@ var (
 
 const (
 	dialBuffer   = 1024     // bytes, while a client connects
-	maxFrame     = 64 << 20 // bytes; more is taken for a fault of the server
+	maxFrame     = 64 << 20 // bytes, of a message too; more is taken for a fault of the server
 	maxKept      = 4 << 10  // bytes that a client keeps for the next beginning of a frame
 	writeTimeout = 10 * time.Second
 	slowBuffer   = 4 << 10 // bytes, the receive buffer of slow clients
@@ -237,6 +237,9 @@ func (s *socket) frame(w *worker, h ws.Header, payload []byte, now time.Duration
 		return nil
 	}
 	if !h.Fin || h.OpCode == ws.OpContinuation {
+		if len(s.fragment)+len(payload) > maxFrame {
+			return errTooLarge
+		}
 		if s.fragment = append(s.fragment, payload...); !h.Fin {
 			return nil
 		}
