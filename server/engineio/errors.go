@@ -46,6 +46,8 @@ var (
 	ErrForbidden        = &Error{http.StatusForbidden, 4, "Forbidden", "forbidden"}
 	ErrVersion          = &Error{http.StatusBadRequest, 5, "Unsupported protocol version", "unsupported_version"}
 
+	errUpgradeRequired = &Error{http.StatusUpgradeRequired, 3, "Bad request", "bad_request"}
+
 	errTooLarge = &Error{http.StatusRequestEntityTooLarge, 3, "Payload too large", "too_large"}
 	errClosing  = &Error{http.StatusServiceUnavailable, 3, "Server is shutting down", "shutdown"}
 	errOverlap  = &Error{http.StatusBadRequest, 3, "Bad request", "overlap"}

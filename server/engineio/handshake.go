@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ws-emit/ws-emit/server/frame"
@@ -14,34 +16,31 @@ import (
 
 const version = "4"
 
-// handshakes makes the payload of OPEN packets (Engine.IO protocol, "Handshake").
+// handshakes makes OPEN packets (Engine.IO protocol, "Handshake").
 type handshakes struct {
-	pingInterval, pingTimeout, maxPayload int64
-	upgrades                              []string // from long-polling
+	afterSID map[Transport]string // by that with which the session begins
 }
 
 func newHandshakes(cfg Config) handshakes {
-	h := handshakes{cfg.PingInterval.Milliseconds(), cfg.PingTimeout.Milliseconds(), cfg.MaxPayload, []string{}}
+	upgrades := []string{}
 	if slices.Contains(cfg.Transports, WebSocket) {
-		h.upgrades = append(h.upgrades, string(WebSocket))
+		upgrades = append(upgrades, string(WebSocket))
 	}
-	return h
+	rest := func(upgrades []string) string {
+		data, _ := json.Marshal(struct { // strings and numbers do not fail
+			Upgrades     []string `json:"upgrades"`
+			PingInterval int64    `json:"pingInterval"` // milliseconds
+			PingTimeout  int64    `json:"pingTimeout"`  // milliseconds
+			MaxPayload   int64    `json:"maxPayload"`   // bytes
+		}{upgrades, cfg.PingInterval.Milliseconds(), cfg.PingTimeout.Milliseconds(), cfg.MaxPayload})
+		return `",` + string(data[1:])
+	}
+	return handshakes{map[Transport]string{Polling: rest(upgrades), WebSocket: rest([]string{})}}
 }
 
-// open returns the OPEN packet for a session that begins with a transport.
+// open returns the OPEN packet for a session that begins with a transport. The sid needs no escapes.
 func (h handshakes) open(sid string, t Transport) frame.Packet {
-	upgrades := []string{}
-	if t == Polling {
-		upgrades = h.upgrades
-	}
-	data, _ := json.Marshal(struct { // strings and numbers do not fail
-		SID          string   `json:"sid"`
-		Upgrades     []string `json:"upgrades"`
-		PingInterval int64    `json:"pingInterval"` // milliseconds
-		PingTimeout  int64    `json:"pingTimeout"`  // milliseconds
-		MaxPayload   int64    `json:"maxPayload"`   // bytes
-	}{sid, upgrades, h.pingInterval, h.pingTimeout, h.maxPayload})
-	return frame.Packet{Data: append([]byte{byte(PacketOpen)}, data...)}
+	return frame.Packet{Data: []byte(string(PacketOpen) + `{"sid":"` + sid + h.afterSID[t])}
 }
 
 // newSID returns a session id of 128 random bits.
@@ -56,15 +55,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 { // whether it is wanted or not: net/http reads the rest of a body before it writes an answer
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout))
 	}
-	q := r.URL.Query()
-	transport, sid := Transport(q.Get("transport")), q.Get("sid")
+	transport, sid := Transport(parameter(r, "transport")), parameter(r, "sid")
 	switch {
 	case r.Method == http.MethodGet && r.ContentLength != 0: // it could come very slowly, and would be read before an answer is written
 		w.Header().Set("Connection", "close")
 		s.refuse(w, ErrBadRequest)
 	case !slices.Contains(s.cfg.Transports, transport):
 		s.refuse(w, ErrUnknownTransport)
-	case q.Get("EIO") != version:
+	case parameter(r, "EIO") != version:
 		s.refuse(w, ErrVersion)
 	case sid != "":
 		s.serveSession(w, r, transport, sid)
@@ -79,6 +77,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.openWebSocket(w, r)
 	}
+}
+
+// parameter is r.URL.Query().Get without making all others.
+func parameter(r *http.Request, name string) string {
+	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		switch {
+		case strings.ContainsAny(pair, "%+;"):
+			if all, _ := url.ParseQuery(pair); all.Has(name) { // what is malformed is left out
+				return all.Get(name)
+			}
+		case key == name:
+			return value
+		}
+	}
+	return ""
 }
 
 // serveSession serves a request that names its session.

@@ -1,12 +1,12 @@
 package engineio
 
 import (
+	"crypto/sha1"
+	"encoding/base64"
 	"net"
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/gobwas/ws"
 
 	"github.com/ws-emit/ws-emit/server/frame"
 	"github.com/ws-emit/ws-emit/server/internal/conn"
@@ -16,37 +16,74 @@ func wantsWebSocket(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// handshake answers the WebSocket handshake. It returns the connection and what was read from it beyond the request; nil when the handshake failed, which
-// has then been answered. Nothing of the request is kept.
-func (s *Server) handshake(w http.ResponseWriter, r *http.Request) (net.Conn, []byte) {
-	r.Header.Set("Connection", strings.Join(r.Header.Values("Connection"), ", ")) // some proxies write two lines, of which gobwas reads the first
-	nc, rw, _, err := ws.HTTPUpgrader{Timeout: s.cfg.WriteTimeout, Header: w.Header().Clone()}.Upgrade(r, w)
-	if err != nil {
-		s.cfg.Metrics.Refused(ErrBadRequest.Reason)
-		if nc != nil {
-			_ = nc.Close()
-		}
-		return nil, nil
+// wsGUID is what the key of a WebSocket handshake is hashed with (RFC 6455, section 1.3).
+const wsGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+// handshake checks the WebSocket handshake of a request that wants one, and takes its connection over (RFC 6455, section 4.2). It returns the connection,
+// what was read from it beyond the request, and the answer, which is to be written first; or no connection when the handshake was refused, which has then
+// been answered. Nothing of the request is kept.
+func (s *Server) handshake(w http.ResponseWriter, r *http.Request) (nc net.Conn, early, answer []byte) {
+	key := r.Header.Get("Sec-Websocket-Key")
+	switch {
+	case !r.ProtoAtLeast(1, 1) || r.Host == "" || !hasToken(r.Header["Connection"], "upgrade") || !isNonce(key):
+		s.refuse(w, ErrBadRequest)
+		return nil, nil, nil
+	case r.Header.Get("Sec-Websocket-Version") != "13": // section 4.4
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		s.refuse(w, errUpgradeRequired)
+		return nil, nil, nil
 	}
-	early := make([]byte, rw.Reader.Buffered())
-	_, _ = rw.Read(early) // they are in the buffer
-	return nc, early
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.refuse(w, ErrBadRequest)
+		return nil, nil, nil
+	}
+	if n := rw.Reader.Buffered(); n > 0 {
+		early = make([]byte, n)
+		_, _ = rw.Read(early) // they are in the buffer
+	}
+	sum := sha1.Sum([]byte(key + wsGUID))
+	answer = make([]byte, 0, 384)
+	answer = append(answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	answer = base64.StdEncoding.AppendEncode(answer, sum[:])
+	return nc, early, append(answer, "\r\n\r\n"...)
+}
+
+// hasToken looks for a token in the lines of a header that is a list; some proxies write several.
+func hasToken(lines []string, token string) bool {
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isNonce reports whether a key is 16 bytes in base64.
+func isNonce(key string) bool {
+	var b [18]byte
+	n, err := base64.StdEncoding.AppendDecode(b[:0], []byte(key))
+	return err == nil && len(n) == 16
 }
 
 func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	sess := s.newSession(r)
-	nc, early := s.handshake(w, r)
+	nc, early, answer := s.handshake(w, r)
 	if nc == nil {
 		return
 	}
 	sess.conn = s.group.NewWebSocket(sess, nc)
+	sess.conn.Hold()
 	if !s.open(sess) {
 		s.cfg.Metrics.Refused(errClosing.Reason)
 		_ = nc.Close()
 		return
 	}
 	sess.opened()
-	sess.Send(frame.One(frame.New(s.handshakes.open(sess.sid, WebSocket))))
+	open := frame.New(s.handshakes.open(sess.sid, WebSocket))
+	sess.conn.Release(append(answer, open.WebSocket()...)) // in one write
 	sess.conn.Start()
 	sess.conn.ReadWebSocket(early)
 }
@@ -60,7 +97,7 @@ type upgrade struct {
 
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, sess *Session) {
 	only := sess.beginUpgrade()
-	nc, early := s.handshake(w, r)
+	nc, early, answer := s.handshake(w, r)
 	switch {
 	case nc == nil && only:
 		sess.endUpgrade()
@@ -70,14 +107,16 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, sess *Session) 
 	case !only: // "A client MUST NOT open more than one WebSocket connection per session" ("WebSocket"): it is closed, as the text asks
 		s.cfg.Metrics.Refused(ErrBadRequest.Reason)
 		_ = nc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
-		_, _ = nc.Write(conn.CloseFrame(ReasonParseError).WebSocket())
+		_, _ = nc.Write(append(answer, conn.CloseFrame(ReasonParseError).WebSocket()...))
 		_ = nc.Close()
 		return
 	}
 	u := &upgrade{session: sess}
 	u.probe = s.group.NewWebSocket(u, nc)
 	u.probe.EndIn(s.cfg.UpgradeTimeout, ReasonTransportClose)
+	u.probe.Hold()
 	sess.setProbe(u.probe)
+	u.probe.Release(answer)
 	u.probe.ReadWebSocket(early)
 }
 

@@ -252,8 +252,15 @@ func (c *Conn) finishLocked() {
 }
 
 func (c *Conn) endLocked(why CloseReason) {
+	if c.setEndedLocked(why) {
+		c.group.goroutines.Go(c.tell)
+	}
+}
+
+// setEndedLocked makes the connection closed, and reports whether it was not: then tell must be called, without the lock.
+func (c *Conn) setEndedLocked(why CloseReason) bool {
 	if c.state == closed {
-		return
+		return false
 	}
 	c.state, c.reason = closed, why
 	if c.backlog.len() > 0 {
@@ -266,17 +273,19 @@ func (c *Conn) endLocked(why CloseReason) {
 	if c.group.cfg.Ended != nil {
 		c.group.cfg.Ended(why)
 	}
-	nc := c.nc
 	if c.fd != none {
 		c.group.poller.forget(c.fd)
 	}
-	c.group.goroutines.Go(func() {
-		defer c.Guard()
-		if nc != nil {
-			abort(nc, why) // which waits until a drainer that is stuck has noticed
-		}
-		c.owner.Ended(why)
-	})
+	return true
+}
+
+// tell closes what has ended, and tells the owner. Nothing of what it looks at changes after the end.
+func (c *Conn) tell() {
+	defer c.Guard()
+	if c.nc != nil {
+		abort(c.nc, c.reason) // which waits until a drainer that is stuck has noticed
+	}
+	c.owner.Ended(c.reason)
 }
 
 // abort closes a network connection without waiting for its peer.

@@ -123,7 +123,16 @@ func (r *reader) guard() {
 	}
 }
 
-func (r *reader) end(err error) { r.conn.End(r.conn.endOfReading(err)) }
+// end ends the connection after its last byte, on this goroutine: when very many clients leave at the same time, they need no more of them.
+func (r *reader) end(err error) {
+	c := r.conn
+	c.mu.Lock()
+	ended := c.setEndedLocked(c.endOfReadingLocked(err))
+	c.mu.Unlock()
+	if ended {
+		c.tell()
+	}
+}
 
 // tryRead reads what there is at once. At the end it returns io.EOF.
 func (c *Conn) tryRead(b []byte) (int, error) {

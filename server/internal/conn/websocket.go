@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -19,6 +20,40 @@ type Message struct {
 	Binary  bool
 	Data    []byte    // valid during the call only
 	Arrived time.Time // when its last bytes were read
+}
+
+// Hold makes what is sent wait, until Release, which must follow.
+func (c *Conn) Hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == direct {
+		c.state = draining
+	}
+}
+
+// Release writes first, which is the answer to the handshake, and then what waits. It blocks until first has been written, or the connection has ended.
+func (c *Conn) Release(first []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var n int
+	var err error
+	if c.state == draining && c.fd != none {
+		n, err = tryWrite(c.fd, first)
+	}
+	if c.state == draining && err == nil && n < len(first) {
+		c.mu.Unlock()
+		_, err = c.writeSome(net.Buffers{first[n:]}) // nobody else writes
+		c.mu.Lock()
+	}
+	switch {
+	case c.state != draining:
+	case err != nil:
+		c.endLocked(ReasonTransportError)
+	case c.backlog.len() > 0:
+		c.startDrainerLocked()
+	default:
+		c.emptyLocked()
+	}
 }
 
 // Guard, deferred at the root of a goroutine that works for one connection, turns a panic into the end of that connection.
@@ -44,9 +79,7 @@ func (c *Conn) current() *Conn {
 	return c
 }
 
-func (c *Conn) endOfReading(err error) CloseReason {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *Conn) endOfReadingLocked(err error) CloseReason {
 	switch {
 	case c.closing:
 		return c.endReason
