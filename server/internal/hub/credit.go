@@ -134,16 +134,18 @@ func (h *Hub) release(credit int64, accepted time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.free += credit
-	if used := h.credit - h.free; used == 0 {
-		h.pace = pace{}
+	if wanted := h.waiting.Len() > 0; wanted || h.usedLocked() > 0 {
+		h.pace.adapt(credit, accepted, wanted && !h.behind(), h.credit)
 	} else {
-		h.pace.adapt(credit, accepted, h.waiting.Len() > 0 && !h.behind())
+		h.pace = pace{}
 	}
 	h.admitLocked()
 }
 
+func (h *Hub) usedLocked() int64 { return h.credit - h.free }
+
 func (h *Hub) fitsLocked(b *Batch) bool {
-	used := h.credit - h.free
+	used := h.usedLocked()
 	return b.cost <= h.free && (used == 0 || used+b.cost <= h.pace.limit()) && !h.behind()
 }
 

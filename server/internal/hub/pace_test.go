@@ -14,18 +14,20 @@ import (
 
 // clocked is an outlet that takes a while for each run, and knows how long what it gets was under way.
 type clocked struct {
-	takes time.Duration
-
 	mu       sync.Mutex // guards the following
+	takes    time.Duration
 	accepted map[string]time.Time
 	got      int
 	longest  time.Duration
 }
 
 func (o *clocked) Send(r *frame.Run) bool {
-	<-time.After(o.takes)
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	takes := o.takes
+	o.mu.Unlock()
+	<-time.After(takes)
+	o.mu.Lock()
 	for _, f := range r.AppendFrames(nil) {
 		text := strings.TrimSpace(string(f.Packets()[0].Data))
 		if at, ok := o.accepted[text]; ok { // it may come before its emitter knows that it was accepted
@@ -46,7 +48,9 @@ func (o *clocked) emitters(n *node, emitters, each, size int) {
 		group.Go(func() {
 			var b *hub.Batch
 			for i := range each {
+				o.mu.Lock()
 				text := fmt.Sprint(e, " ", i, " ", o.takes)
+				o.mu.Unlock()
 				b = sized(text, size)
 				if err := n.Send(n.tb.Context(), b); err != nil {
 					n.tb.Errorf("Send: %v", err)
@@ -105,6 +109,23 @@ func TestPaceFollowsTheMembers(t *testing.T) {
 		n.stop()
 		if most > 256<<10 {
 			t.Errorf("%d bytes were accepted at a time, though they leave slowly", most)
+		}
+	})
+}
+
+// Messages that are larger than what may always be accepted do not wait for each other where they leave fast.
+func TestPaceOfLargeMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, hub.Config{Shards: 1})
+		most := int64(0)
+		out := &clocked{takes: time.Millisecond, accepted: make(map[string]time.Time)}
+		look := &outlet{before: func() { most = max(most, n.Stats().Credit) }}
+		n.NewMember(out, "/", sid(1), 1).Connect(nil)
+		n.NewMember(look, "/", sid(2), 1).Connect(nil)
+		out.emitters(n, 10, 20, 100<<10)
+		n.stop()
+		if most < 500<<10 {
+			t.Errorf("at most %d bytes were accepted at a time", most)
 		}
 	})
 }
