@@ -12,8 +12,8 @@ import (
 // needPeers leaves out what installs programs of others.
 func needPeers(t *testing.T) {
 	t.Helper()
-	if os.Getenv("PEERS") == "" {
-		t.Skip("this installs the servers of others by npm, pip and cargo: set PEERS=1 to run it")
+	if os.Getenv("WS_EMIT_TEST_PEERS") == "" {
+		t.Skip("this installs the servers of others by npm, pip and cargo: set WS_EMIT_TEST_PEERS=1 to run it")
 	}
 }
 

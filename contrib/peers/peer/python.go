@@ -2,7 +2,6 @@ package peer
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -63,14 +62,4 @@ func installPython(ctx context.Context, venv, requirements string) (string, erro
 	const versions = `import platform; from importlib.metadata import version as v
 print(f"{v('ws-emit')}, Flask-SocketIO {v('flask-socketio')}, eventlet {v('eventlet')}, Python {platform.python_version()}")`
 	return command(ctx, "", nil, program, "-c", versions)
-}
-
-// redisFor is the Redis that a peer needs. It keeps nothing.
-func redisFor(p *Peer) *Peer {
-	return &Peer{
-		Name: p.Name + "-redis",
-		Command: func(_ string, port int) (argv, env []string) {
-			return []string{"redis-server", "--bind", "127.0.0.1", "--port", fmt.Sprint(port), "--save", "", "--appendonly", "no"}, nil
-		},
-	}
 }

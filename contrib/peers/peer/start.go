@@ -30,16 +30,32 @@ func Start(ctx context.Context, p *Peer, dir string, args, env []string) (*Serve
 	if !p.Redis {
 		return start(ctx, p, dir, args, env)
 	}
-	redis, stopRedis, err := start(ctx, redisFor(p), dir, nil, nil)
+	redis, stopRedis, err := StartRedis(ctx, p.Name+"-redis", dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, stop, err := start(ctx, p, dir, args, append([]string{"REDIS=redis://" + redis.address()}, env...))
+	s, stop, err := start(ctx, p, dir, args, append([]string{"REDIS=redis://" + redis}, env...))
 	if err != nil {
 		stopRedis()
 		return nil, nil, err
 	}
 	return s, func() { stop(); stopRedis() }, nil
+}
+
+// StartRedis starts a Redis of our own, with nothing in it and that keeps nothing, as Start starts a peer, and returns its HOST:PORT. Its log
+// goes to dir, and has its name.
+func StartRedis(ctx context.Context, name, dir string) (address string, stop func(), err error) {
+	if err := need("redis-server"); err != nil {
+		return "", nil, err
+	}
+	redis := &Peer{Name: name, Command: func(_ string, port int) (argv, env []string) {
+		return []string{"redis-server", "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--save", "", "--appendonly", "no"}, nil
+	}}
+	s, stop, err := start(ctx, redis, dir, nil, nil)
+	if err != nil {
+		return "", nil, err
+	}
+	return s.address(), stop, nil
 }
 
 func start(ctx context.Context, p *Peer, dir string, args, env []string) (*Server, func(), error) {

@@ -75,12 +75,12 @@ func redisOrder() Scenario {
 // startRedis starts Redis for a server, and leaves it in r.
 func startRedis(r **redisServer) func(ctx context.Context, dir string) ([]string, func(), error) {
 	return func(ctx context.Context, dir string) ([]string, func(), error) {
-		started, err := newRedisServer(ctx, dir)
+		address, stop, err := peer.StartRedis(ctx, "redis", dir)
 		if err != nil {
 			return nil, nil, err
 		}
-		*r = started
-		return []string{"--redis", started.url()}, started.stop, nil
+		*r = &redisServer{address}
+		return []string{"--redis", (*r).url()}, stop, nil
 	}
 }
 

@@ -4,87 +4,30 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
 const (
-	redisStartsWithin = 10 * time.Second
-	redisChannel      = "ws-emit"
+	subscribedWithin = 10 * time.Second
+	redisChannel     = "ws-emit"
 	// pipelined is how many commands a publisher sends before it reads the answers.
 	pipelined = 100
 )
 
-// redisServer is a Redis of our own, with nothing in it.
-type redisServer struct {
-	address string
-	process *exec.Cmd
-	log     *os.File
-}
-
-// newRedisServer starts Redis on a free port, and waits until it answers. Its log goes to a file in dir.
-func newRedisServer(ctx context.Context, dir string) (_ *redisServer, err error) {
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		return nil, errors.New("redis-server is not installed")
-	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	log, err := os.Create(filepath.Join(dir, "redis-server.log"))
-	if err != nil {
-		return nil, err
-	}
-	r := &redisServer{address: net.JoinHostPort("127.0.0.1", port), log: log}
-	r.process = exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", os.TempDir())
-	r.process.Stdout, r.process.Stderr = log, log
-	r.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the Ctrl-C of a terminal is for us alone
-	if err := r.process.Start(); err != nil {
-		log.Close()
-		return nil, fmt.Errorf("start redis-server: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, redisStartsWithin)
-	defer cancel()
-	if err := r.wait(ctx, "PING\r\n", func(answer string) bool { return answer == "+PONG" }); err != nil {
-		r.stop()
-		return nil, fmt.Errorf("redis-server does not answer: %w", err)
-	}
-	return r, nil
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
-}
+// redisServer is a Redis of our own.
+type redisServer struct{ address string }
 
 func (r *redisServer) url() string { return "redis://" + r.address + "/0" }
 
-// stop ends Redis at once: there is nothing to keep.
-func (r *redisServer) stop() {
-	_ = r.process.Process.Kill() // it may have ended
-	_ = r.process.Wait()
-	r.log.Close()
-}
-
 // waitForSubscriber waits until somebody listens to the channel.
 func (r *redisServer) waitForSubscriber(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, redisStartsWithin)
+	ctx, cancel := context.WithTimeout(ctx, subscribedWithin)
 	defer cancel()
 	// The answer is an array of the channel and the number of its subscribers, a line each: the last one is the number.
 	command := "PUBSUB NUMSUB " + redisChannel + "\r\n"
