@@ -19,15 +19,17 @@ func connect() Scenario {
 		Run: func(ctx context.Context, s *peer.Server) (Result, error) {
 			cfg := s.Load()
 			cfg.Parallel = 32
-			r, slope, err := crowd(ctx, cfg, func(clients int) int { return clients })
+			result, err := crowd(ctx, cfg, func(clients int) int { return clients }, MemoryInRoom)
 			if err != nil {
 				return Result{}, err
 			}
-			values := map[string]float64{CPUPerConnect.Name: r[1].Server.CPUPerConnect, Acknowledged.Name: acknowledged(r[1])}
-			if s.Peer.Name != Floor {
-				values[MemoryInRoom.Name] = slope
+			if many := result.Reports[1]; many.Connect.Connected > 0 {
+				result.Values[CPUPerConnect.Name] = many.Server.CPUPerConnect
 			}
-			return Result{Values: values, Failure: failure(r...), Reports: r}, nil
+			if s.Peer.Name == Floor { // it has one room
+				delete(result.Values, MemoryInRoom.Name)
+			}
+			return result, nil
 		},
 	}
 }

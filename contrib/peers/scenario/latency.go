@@ -37,6 +37,7 @@ func Latency() []Scenario {
 		return Scenario{
 			Name:    name,
 			About:   "1,000 clients in one room, 16 emitters, events of about 130 bytes at " + about,
+			Needs:   "saturation",
 			Peers:   inRate,
 			Metrics: []Metric{P99, P50, P999, Kept, Asked},
 			Run:     func(ctx context.Context, s *peer.Server) (Result, error) { return runLatency(ctx, s, rate()) },
@@ -77,10 +78,9 @@ func runSaturation(ctx context.Context, s *peer.Server) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{
-		Values:  map[string]float64{Reached.Name: r.Delivery.PerSecond / manyClients, Delivered.Name: share(r.Delivery.Delivered, r.Delivery.Expected)},
-		Failure: failure(r), Reports: []*bench.Report{r},
-	}, nil
+	values := values{Reached.Name: r.Delivery.PerSecond / manyClients}
+	values.share(Delivered, r.Delivery.Delivered, r.Delivery.Expected)
+	return Result{Values: values, Failure: failure(r), Reports: []*bench.Report{r}}, nil
 }
 
 // runLatency loads a server at a rate. The latencies of one that does not keep it are left out: they say how long it was tried.
@@ -97,6 +97,7 @@ func runLatency(ctx context.Context, s *peer.Server, rate float64) (Result, erro
 	kept := min(100, r.Delivery.PerSecond/manyClients/rate*100)
 	result := Result{Values: map[string]float64{Asked.Name: rate, Kept.Name: kept}, Failure: failure(r), Reports: []*bench.Report{r}}
 	if kept < keptEnough {
+		result.TooSlow = true
 		if result.Failure == "" {
 			result.Failure = fmt.Sprintf("it cannot deliver %.0f messages a second", rate)
 		}

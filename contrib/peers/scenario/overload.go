@@ -10,10 +10,11 @@ import (
 
 // Metrics of overload.
 var (
-	SmallP99  = Metric{"delivery p99, 100 B", "ms"}
-	MediumP99 = Metric{"delivery p99, 4 KiB", "ms"}
-	Busy      = Metric{"emits told to come again", ""}
-	Recovery  = Metric{"CPU per delivery after : before", ""}
+	SmallP99        = Metric{"delivery p99, 100 B", "ms"}
+	MediumP99       = Metric{"delivery p99, 4 KiB", "ms"}
+	MediumDelivered = Metric{"delivered, 4 KiB", "%"}
+	Busy            = Metric{"emits told to come again", ""}
+	Recovery        = Metric{"CPU per delivery after : before", ""}
 )
 
 const (
@@ -24,9 +25,6 @@ const (
 	// and each is written by itself.
 	recoveryCount = 300
 	calmRate      = 75
-	// overloadQueue is how much may wait for one client of ws-emit: at 2 MB a second it may have no processor for 2 s, where all have to share
-	// the few there are. By default, 1 MiB, it is a slow consumer after half a second.
-	overloadQueue = "4MiB"
 )
 
 // Overload is more than the machine can deliver, and then as little as before.
@@ -34,14 +32,16 @@ const (
 // Each of 64 emitters sends the next message as soon as the one before was accepted: together they want more than any rate, and what they
 // get is what the server lets them have. Latency is counted from when a message was sent, so a wait in POST /emit is in it. What is not in it is
 // how long a message waited for its emitter: with a rate that cannot be kept that grows for as long as it is tried, whatever the server does.
+//
+// What is asked for is about events of 100 bytes. With 4 KiB the machine may be too slow for all clients at once, and a client that has no
+// processor for too long is a slow consumer: that is told, and decides nothing.
 func Overload() Scenario {
 	return Scenario{
 		Name: "overload",
 		About: "1,000 clients in one room, 64 emitters as fast as they can for 6 s with events of 100 bytes, and of 4 KiB: the wait in POST /emit is " +
-			"part of the latency; before and after, 300 events at 75 a second. ws-emit with --max-queue " + overloadQueue,
+			"part of the latency; before and after, 300 events at 75 a second",
 		Peers:   []string{Ours, Node, Centrifuge},
-		Args:    []string{"--max-queue", overloadQueue},
-		Metrics: []Metric{SmallP99, MediumP99, Delivered, MemoryGrowth, Recovery, Reached, PostP99, Busy},
+		Metrics: []Metric{SmallP99, Delivered, MemoryGrowth, Recovery, MediumP99, MediumDelivered, Reached, PostP99, Busy},
 		Run:     runOverload,
 	}
 }
@@ -61,24 +61,22 @@ func runOverload(ctx context.Context, s *peer.Server) (Result, error) {
 		}
 		reports = append(reports, r)
 	}
-	before, after := reports[0], reports[3]
-	values := make(map[string]float64)
-	expected, delivered, busy, most := int64(0), int64(0), int64(0), int64(0)
-	for _, r := range reports[1:3] {
-		expected += r.Delivery.Expected
-		delivered += r.Delivery.Delivered
-		busy += r.Emit.Busy
-		most = max(most, r.Server.RSSMost)
-		values[PostP99.Name] = max(values[PostP99.Name], ms(r.Emit.Latency.P99))
+	before, busiest, larger, after := reports[0], reports[1], reports[2], reports[3]
+	most := max(busiest.Server.RSSMost, larger.Server.RSSMost)
+	values := values{
+		Busy.Name:         float64(busiest.Emit.Busy + larger.Emit.Busy),
+		MemoryGrowth.Name: kb(float64(most - before.Server.RSSMost)),
+		Reached.Name:      busiest.Delivery.PerSecond / manyClients,
 	}
-	values[SmallP99.Name] = ms(reports[1].Delivery.Latency.P99)
-	values[MediumP99.Name] = ms(reports[2].Delivery.Latency.P99)
-	values[Delivered.Name] = share(delivered, expected)
-	values[Busy.Name] = float64(busy)
-	values[MemoryGrowth.Name] = kb(float64(most - before.Server.RSSMost))
-	values[Reached.Name] = reports[1].Delivery.PerSecond / manyClients
-	if b := before.Server.CPUPerDelivery; b > 0 {
-		values[Recovery.Name] = after.Server.CPUPerDelivery / b
+	values.p99(SmallP99, busiest.Delivery.Latency)
+	values.p99(MediumP99, larger.Delivery.Latency)
+	values.p99(PostP99, busiest.Emit.Latency)
+	values.share(Delivered, busiest.Delivery.Delivered, busiest.Delivery.Expected)
+	values.share(MediumDelivered, larger.Delivery.Delivered, larger.Delivery.Expected)
+	values.ratio(Recovery, after.Server.CPUPerDelivery, before.Server.CPUPerDelivery)
+	result := Result{Values: values, Failure: failure(before, busiest, after), Reports: reports}
+	if lost := failure(larger); lost != "" {
+		result.Note = "with 4 KiB: " + lost
 	}
-	return Result{Values: values, Failure: failure(reports...), Reports: reports}, nil
+	return result, nil
 }

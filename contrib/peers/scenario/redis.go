@@ -63,11 +63,12 @@ func redisOrder() Scenario {
 			if err != nil {
 				return Result{}, err
 			}
-			d := &report.Delivery
-			return Result{
-				Values:  map[string]float64{Delivered.Name: share(d.Delivered, d.Expected), OutOfOrder.Name: float64(d.OutOfOrder)},
-				Failure: failure(report), Reports: []*bench.Report{report},
-			}, nil
+			d, values := &report.Delivery, make(values)
+			values.share(Delivered, d.Delivered, d.Expected)
+			if d.Delivered > 0 {
+				values[OutOfOrder.Name] = float64(d.OutOfOrder)
+			}
+			return Result{Values: values, Failure: failure(report), Reports: []*bench.Report{report}}, nil
 		},
 	}
 }

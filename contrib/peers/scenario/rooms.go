@@ -40,11 +40,10 @@ func rooms() Scenario {
 				}
 				reports = append(reports, r)
 			}
-			few, many := reports[0].Server.CPUPerDelivery, reports[1].Server.CPUPerDelivery
-			values := map[string]float64{EmitToOne.Name: many, EmitToOneOfFew.Name: few}
-			if few > 0 {
-				values[RoomsCost.Name] = many / few
-			}
+			values := make(values)
+			values.cpuPerDelivery(EmitToOneOfFew, reports[0])
+			values.cpuPerDelivery(EmitToOne, reports[1])
+			values.ratio(RoomsCost, values[EmitToOne.Name], values[EmitToOneOfFew.Name])
 			return Result{Values: values, Failure: failure(reports...), Reports: reports}, nil
 		},
 	}

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -15,9 +16,11 @@ type Scenario struct {
 	Name string
 	// About says in one line what is done.
 	About string
+	// Needs is the name of a scenario that has to run before in each round, or "".
+	Needs string
 	// Peers are the names of those that it makes sense for; nil is all.
 	Peers []string
-	// Extra is what no target is about: it is run when it is asked for.
+	// Extra is what takes long: it is run when it is asked for.
 	Extra bool
 	// Rounds is how many rounds are enough; 0 is all that there are.
 	Rounds int
@@ -44,6 +47,10 @@ type Result struct {
 	Values map[string]float64
 	// Failure says what the server did wrong, such as losing messages; "" is nothing.
 	Failure string
+	// TooSlow says that the server could not keep the rate that was asked for, so that its latencies mean nothing; Failure says so, too.
+	TooSlow bool
+	// Note is what else there is to say, and nothing that the server did wrong by what is asked of it; "" is nothing.
+	Note string
 	// Reports are the raw reports behind the values.
 	Reports []*bench.Report
 }
@@ -63,6 +70,7 @@ var (
 	CPUPerConnect  = Metric{"CPU per connect", "us"}
 	Delivered      = Metric{"delivered", "%"}
 	Memory         = Metric{"memory per connection", "KB"}
+	P99            = Metric{"delivery p99", "ms"}
 	PostP99        = Metric{"POST p99", "ms"}
 	Acknowledged   = Metric{"acknowledged", "%"}
 )
@@ -89,8 +97,8 @@ func (s *Scenario) For(name string) bool {
 	return s.Peers == nil
 }
 
-// slowness is by how much fewer messages are enough for a peer, so that nobody waits for minutes. What a delivery costs does not depend on it.
-var slowness = map[string]int64{Floor: 2, Centrifuge: 2, Node: 4, "socketioxide": 4, Python: 4, "zishang2": 10, "zishang3": 10}
+// slowness is by how much fewer messages are enough for the slowest peers, so that nobody waits for minutes. All others get the same number.
+var slowness = map[string]int64{Python: 4, "zishang2": 10, "zishang3": 10}
 
 // enough is how many messages are enough for a peer where a fast one gets n.
 func enough(s *peer.Server, n int64) int64 {
@@ -106,7 +114,7 @@ const (
 
 // load puts a server under load. Where clients could not connect or messages were lost there is a report, and no error.
 func load(ctx context.Context, cfg bench.Config) (*bench.Report, error) {
-	cfg.Timeout, cfg.Patience = joinWithin, patience
+	cfg.Timeout, cfg.Patience = joinWithin, cmp.Or(cfg.Patience, patience)
 	r, err := bench.Run(ctx, cfg)
 	if err != nil {
 		return nil, err

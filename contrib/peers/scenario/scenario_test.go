@@ -25,8 +25,8 @@ func TestTargetsAreOfMetricsAndPeersThatThereAre(t *testing.T) {
 			continue
 		}
 		s := &scenarios[i]
-		if s.Extra {
-			t.Errorf("%s has a target, and is not run unless it is asked for", s.Name)
+		if s.Extra != (target.Number > 7) {
+			t.Errorf("target %d is of %s, and Extra is %v", target.Number, s.Name, s.Extra)
 		}
 		if !slices.ContainsFunc(s.Metrics, func(m Metric) bool { return m.Name == target.Metric }) {
 			t.Errorf("%s has no metric %q", s.Name, target.Metric)
@@ -41,6 +41,9 @@ func TestTargetsAreOfMetricsAndPeersThatThereAre(t *testing.T) {
 	for _, s := range scenarios {
 		if seen[s.Name] {
 			t.Errorf("two scenarios are called %s", s.Name)
+		}
+		if s.Needs != "" && !seen[s.Needs] {
+			t.Errorf("%s needs %s before it", s.Name, s.Needs)
 		}
 		seen[s.Name] = true
 		for _, name := range s.Peers {

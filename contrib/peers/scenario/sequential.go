@@ -2,6 +2,8 @@ package scenario
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/ws-emit/ws-emit/cmd/ws-emit/bench"
 	"github.com/ws-emit/ws-emit/contrib/peers/peer"
@@ -15,42 +17,51 @@ const (
 	// eventSize makes an event of about 130 bytes with what is around the data.
 	eventSize = 100
 
-	sequentialCount  = 600
+	sequentialCount  = 300
+	sequentialRate   = 50 // messages a second
 	parallelCount    = 2400
 	parallelEmitters = 16
+
+	// warmUpCount is how many messages go before those that are measured, and warmUpPatience bounds the wait for those that are lost.
+	warmUpCount    = 200
+	warmUpPatience = 2 * time.Second
 )
 
-// sequential is one emitter that waits for each answer: nothing can be joined.
+// sequential is one message after the other. An emit may be answered before its message has been written to all, as that of ws-emit is, so one
+// emitter that waits for nothing but the answer would let messages be joined: at a rate each has been written long before the next one comes.
+// A server that cannot keep the rate goes slower.
 func sequential() Scenario {
 	return Scenario{
 		Name:    "sequential",
-		About:   "1,000 clients in one room, 1 emitter as fast as it can, events of about 130 bytes (python: 500 clients)",
-		Metrics: []Metric{CPUPerDelivery, Delivered, PostP99, Acknowledged},
+		About:   "1,000 clients in one room, 300 events of about 130 bytes by 1 emitter at 50 a second, after a warm-up (python: 500 clients)",
+		Metrics: []Metric{CPUPerDelivery, Delivered, P99, PostP99, Acknowledged},
 		Run: func(ctx context.Context, s *peer.Server) (Result, error) {
-			return broadcast(ctx, s, 1, sequentialCount)
+			return broadcast(ctx, s, bench.Config{Emitters: 1, Count: sequentialCount, Rate: sequentialRate})
 		},
 	}
 }
 
-// broadcast sends count messages to everybody.
-func broadcast(ctx context.Context, s *peer.Server, emitters int, count int64) (Result, error) {
+// broadcast sends messages to everybody, to warm up and then as the emitters, the count and the rate of a load say.
+func broadcast(ctx context.Context, s *peer.Server, as bench.Config) (Result, error) {
 	cfg := s.Load()
-	cfg.Clients, cfg.Emitters, cfg.Count, cfg.Size = manyClients, emitters, enough(s, count), eventSize
+	cfg.Clients, cfg.Size, cfg.Emitters = manyClients, eventSize, as.Emitters
 	if s.Peer.Name == Python {
 		cfg.Clients = fewClients
 	}
+	cfg.Count, cfg.Patience = enough(s, warmUpCount), warmUpPatience
+	if _, err := load(ctx, cfg); err != nil {
+		return Result{}, fmt.Errorf("warm-up: %w", err)
+	}
+	cfg.Count, cfg.Rate, cfg.Patience = as.Count, as.Rate, patience
 	r, err := load(ctx, cfg)
 	if err != nil {
 		return Result{}, err
 	}
-	d := &r.Delivery
-	values := map[string]float64{
-		Delivered.Name:    share(d.Delivered, d.Expected),
-		PostP99.Name:      ms(r.Emit.Latency.P99),
-		Acknowledged.Name: acknowledged(r),
-	}
-	if d.Delivered > 0 {
-		values[CPUPerDelivery.Name] = r.Server.CPUPerDelivery
-	}
+	values := make(values)
+	values.share(Delivered, r.Delivery.Delivered, r.Delivery.Expected)
+	values.share(Acknowledged, int64(r.Connect.Connected), int64(r.Load.Clients))
+	values.p99(P99, r.Delivery.Latency)
+	values.p99(PostP99, r.Emit.Latency)
+	values.cpuPerDelivery(CPUPerDelivery, r)
 	return Result{Values: values, Failure: failure(r), Reports: []*bench.Report{r}}, nil
 }

@@ -11,11 +11,11 @@ const (
 
 // Target is what is asked of ws-emit in one scenario.
 type Target struct {
-	// Number is that of the target in the list that all were agreed in; several parts may share it.
+	// Number is that of the target in a list; several parts may share it. From 8 on it is one of those that are checked when asked for.
 	Number           int
 	Scenario, Metric string
-	// Against is a peer. With one, the ratio of the two values is compared: the median of the ratios within each round. Empty compares
-	// the median of the value, in the unit of the metric.
+	// Against is a peer. With one, the ratio of the two values is compared: the median of the ratios within each round, which is 0 where the
+	// peer could not keep the rate. Empty compares the median of the value, in the unit of the metric.
 	Against string
 	Compare Comparison
 	Limit   float64
@@ -48,5 +48,16 @@ func Targets() []Target {
 		{Number: 7, Scenario: "redis", Metric: RedisCounted.Name, Compare: AtLeast, Limit: 100, Always: true},
 		{Number: 7, Scenario: "order", Metric: Delivered.Name, Compare: AtLeast, Limit: 100, Always: true},
 		{Number: 7, Scenario: "order", Metric: OutOfOrder.Name, Compare: AtMost, Limit: 0, Always: true},
+		{Number: 8, Scenario: "overload", Metric: SmallP99.Name, Compare: AtMost, Limit: 1000},
+		{Number: 8, Scenario: "overload", Metric: Delivered.Name, Compare: AtLeast, Limit: 100, Always: true},
+		{Number: 8, Scenario: "overload", Metric: MemoryGrowth.Name, Compare: AtMost, Limit: 100_000},
+		{Number: 8, Scenario: "overload", Metric: Recovery.Name, Compare: AtMost, Limit: 1.2},
+		{Number: 9, Scenario: "churn", Metric: MoreGoroutines.Name, Compare: AtMost, Limit: 10},
+		{Number: 9, Scenario: "churn", Metric: MoreFiles.Name, Compare: AtMost, Limit: 10},
+		{Number: 9, Scenario: "churn", Metric: MoreHeap.Name, Compare: AtMost, Limit: 1000},
+		{Number: 10, Scenario: "half", Metric: P99.Name, Against: Centrifuge, Compare: AtMost, Limit: 1},
+		{Number: 10, Scenario: "half", Metric: P99.Name, Against: Node, Compare: AtMost, Limit: 1},
+		{Number: 10, Scenario: "halfbest", Metric: P99.Name, Against: Centrifuge, Compare: AtMost, Limit: 1},
+		{Number: 10, Scenario: "halfbest", Metric: P99.Name, Against: Node, Compare: AtMost, Limit: 1},
 	}
 }
