@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -129,5 +131,24 @@ func TestBenchFindsFaults(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestBenchInsecure: a certificate that nobody knows is taken only when that is asked for.
+func TestBenchInsecure(t *testing.T) {
+	c := &careless{instead: func(_ int, m string) []string { return []string{m} }}
+	s := httptest.NewUnstartedServer(c)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it would say that we refuse it
+	s.StartTLS()
+	defer c.serving.Wait()
+	defer s.Close()
+	var stdout, stderr bytes.Buffer
+	args := []string{"bench", "-q", "--url", s.URL, "-c", "5", "-n", "10"}
+	if status := run(args, nil, &stdout, &stderr); status != 1 || !strings.Contains(stderr.String(), "no client could connect: ") || stdout.Len() > 0 {
+		t.Errorf("status %d, %q", status, &stderr)
+	}
+	stderr.Reset()
+	if status := run(append(args, "--insecure"), nil, &stdout, &stderr); status != 0 || !strings.Contains(stdout.String(), "50 of 50 (100 %)") || stderr.Len() > 0 {
+		t.Errorf("--insecure: status %d, %q, %s", status, &stderr, &stdout)
 	}
 }

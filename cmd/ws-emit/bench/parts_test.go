@@ -196,6 +196,40 @@ func TestConsumeInPieces(t *testing.T) {
 	}
 }
 
+// TestConnectRate: clients begin when it is their turn, and one that begins late has waited since then.
+func TestConnectRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &load{cfg: Config{ConnectRate: 10}, began: time.Now()}
+		c := &connecting{run: &run{load: l}, from: 2 * time.Second}
+		for _, tt := range []struct {
+			client     int
+			since, now time.Duration
+		}{{0, 2 * time.Second, 2 * time.Second}, {15, 3500 * time.Millisecond, 3500 * time.Millisecond}, {5, 2500 * time.Millisecond, 3500 * time.Millisecond}} {
+			if since, ok := c.turn(t.Context(), tt.client); since != tt.since || l.now() != tt.now || !ok {
+				t.Errorf("client %d at %v, since %v; want %v, %v", tt.client, l.now(), since, tt.now, tt.since)
+			}
+		}
+	})
+}
+
+// TestDrainWaitsForWhatMayCome: an emit of unknown outcome may have been delivered, in the place of one that is still under way.
+func TestDrainWaitsForWhatMayCome(t *testing.T) {
+	for delivered, want := range map[int64]time.Duration{9: time.Minute, 10: time.Minute, 11: lingerFor + drainEvery} {
+		synctest.Test(t, func(t *testing.T) {
+			l := &load{cfg: Config{Patience: time.Minute}, began: time.Now(), pool: newPool()}
+			l.expected.Store(10)
+			l.possible.Store(11)
+			w := l.pool.take()
+			w.counts.delivered = delivered
+			l.pool.put(w)
+			(&run{load: l}).drain()
+			if l.now() != want {
+				t.Errorf("%d of 10, or of 11: waited for %v, want %v", delivered, l.now(), want)
+			}
+		})
+	}
+}
+
 // FuzzConsume: no bytes end the bench, and it does not matter how they are cut.
 func FuzzConsume(f *testing.F) {
 	event := frame(string(appendData([]byte(`42["bench",`), mark{run: 7, sequence: 1}, 0)) + "]")

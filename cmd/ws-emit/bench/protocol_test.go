@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws/wsutil"
 )
@@ -86,7 +87,7 @@ func TestRunOtherProtocol(t *testing.T) {
 		f.held = ""
 		return []string{together, "{}"}
 	}}
-	cfg := Config{URL: startFake(t, f), Protocol: objects{}, Clients: clients, Count: count}
+	cfg := Config{URL: startFake(t, f), Protocol: objects{}, Clients: clients, Count: count, Patience: time.Second}
 	r := mustRun(t, cfg)
 	if d := r.Delivery; d.Expected != clients*count || d.Lost != clients || d.Doubled+d.OutOfOrder+d.Strays != 0 {
 		t.Errorf("%+v", d)
@@ -94,6 +95,12 @@ func TestRunOtherProtocol(t *testing.T) {
 	f.ending.Wait()
 	if want := clients * (2 + count/3); f.pongs != want {
 		t.Errorf("%d answers to pings, want %d", f.pongs, want)
+	}
+	f.pongs = 0
+	mustRun(t, Config{URL: cfg.URL, Protocol: objects{}, Clients: clients, By: ByNothing, Duration: time.Millisecond})
+	f.ending.Wait()
+	if f.pongs != clients*2 {
+		t.Errorf("%d answers to pings where no messages come, want %d", f.pongs, clients*2)
 	}
 	cfg.Room = "closed"
 	if _, err := Run(t.Context(), cfg); err == nil || err.Error() != "no client could connect: refused" {
