@@ -7,9 +7,10 @@
 //
 //	Redis -> receive (reads, never pauses) -> queue (bounded in bytes) -> deliver (decodes, waits for the sink) -> emitter.Sink
 //
-// [Reader.Run] starts these two goroutines and waits for both. A reader that pauses is cut off by Redis with all that waits for it
-// (client-output-buffer-limit pubsub), so a slow sink fills the queue and not the connection, and what does not fit is dropped and
-// counted. Pub/sub keeps nothing: what is published while the connection is away is gone. Both are gaps, told through [Config].OnGap.
+// [Reader.Run] starts these two goroutines and waits for both. go-redis connects and logs in; what comes then is read here. A reader that pauses
+// is cut off by Redis with all that waits for it (client-output-buffer-limit pubsub), so a slow sink fills the queue and not the connection, and
+// what does not fit is dropped and counted. Pub/sub keeps nothing: what is published while the connection is away is gone. Both are gaps, told
+// through [Config].OnGap.
 //
 // [Publisher] is the other end, for backends written in Go: it publishes plain JSON.
 //
