@@ -38,9 +38,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	rounds := flags.Int("rounds", 3, "how often everything is measured")
 	peers := flags.String("peers", "", "names of servers, with commas; all by default. Ratios and targets need ws-emit to be among them")
-	scenarios := flags.String("scenarios", "", "names of scenarios, with commas, or all; by default those that there are targets for")
+	scenarios := flags.String("scenarios", "", "names of scenarios, with commas, or all; by default those that do not take too long")
 	out := flags.String("out", filepath.Join("results", now.Format("2006-01-02T15-04-05")), "folder for results")
 	dir := flags.String("dir", filepath.Join("..", "..", "bin", "peers"), "folder where servers are installed")
+	seed := flags.Uint64("seed", uint64(now.UnixNano()), "what the order of servers in each round comes from; by default another one each time")
 	list := flags.Bool("list", false, "only list servers and scenarios")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -48,16 +49,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if flags.NArg() > 0 || *rounds < 1 {
 		return errors.New("want flags only, and at least 1 round; see -help")
 	}
-	r := &runner{rounds: *rounds, dir: *dir, out: *out, targets: scenario.Targets(), start: peer.Start, progress: stderr}
+	r := &runner{rounds: *rounds, seed: *seed, dir: *dir, out: *out, targets: scenario.Targets(), start: peer.Start, progress: stderr}
 	var err error
 	if r.peers, err = pick("server", *peers, peer.All(), func(p *peer.Peer) string { return p.Name }); err != nil {
 		return err
 	}
-	all := scenario.All()
-	if *scenarios == "" && !*list {
-		all = slices.DeleteFunc(all, func(s scenario.Scenario) bool { return s.Extra })
-	}
-	if r.scenarios, err = pick("scenario", *scenarios, all, func(s scenario.Scenario) string { return s.Name }); err != nil {
+	if r.scenarios, err = pickScenarios(*scenarios, *list); err != nil {
 		return err
 	}
 	if *list {
@@ -96,6 +93,26 @@ func pick[T any](what, list string, all []T, name func(T) string) (some []T, _ e
 		return nil, fmt.Errorf("there is no %s %q: want some of %s", what, n, strings.Join(names, ","))
 	}
 	return some, nil
+}
+
+// pickScenarios takes those in a list with commas, with what they need, and without a list those that are not extra, unless these are wanted too.
+func pickScenarios(list string, extra bool) ([]scenario.Scenario, error) {
+	all := scenario.All()
+	name := func(s scenario.Scenario) string { return s.Name }
+	if list == "" && !extra {
+		return slices.DeleteFunc(all, func(s scenario.Scenario) bool { return s.Extra }), nil
+	}
+	some, err := pick("scenario", list, all, name)
+	if err != nil || len(some) == len(all) {
+		return some, err
+	}
+	names := list
+	for _, s := range some {
+		if s.Needs != "" {
+			names += "," + s.Needs
+		}
+	}
+	return pick("scenario", names, all, name)
 }
 
 func listAll(w io.Writer, peers []*peer.Peer, scenarios []scenario.Scenario) error {

@@ -31,8 +31,10 @@ func outcome(run *report.Run, s *scenario.Scenario) string {
 			parts = append(parts, m.Name+" "+report.Amount(v, m.Unit))
 		}
 	}
-	if run.Failure != "" {
-		parts = append(parts, run.Failure)
+	for _, text := range []string{run.Failure, run.Note} {
+		if text != "" {
+			parts = append(parts, text)
+		}
 	}
 	return strings.Join(parts, ", ")
 }
@@ -71,17 +73,29 @@ func verdict(c *report.Comparison, checked []report.Checked) error {
 	if c.Interrupted {
 		wrong = append(wrong, errors.New("interrupted"))
 	}
+	for _, p := range c.Peers {
+		if p.Name == scenario.Ours && p.Missing != "" {
+			wrong = append(wrong, errors.New("ws-emit cannot be installed: "+p.Missing))
+		}
+	}
 	for _, run := range c.Faults() {
 		wrong = append(wrong, fmt.Errorf("ws-emit, %s, round %d: %s", run.Scenario, run.Round, run.Wrong()))
 	}
-	broken := 0
+	broken, unknown := 0, 0
 	for _, t := range checked {
-		if t.Measured && !t.Holds() {
+		switch {
+		case t.Holds() || t.Excused:
+		case t.Measured || t.Broken:
 			broken++
+		default:
+			unknown++
 		}
 	}
 	if broken > 0 {
 		wrong = append(wrong, fmt.Errorf("%d of %d targets do not hold", broken, len(checked)))
+	}
+	if unknown > 0 {
+		wrong = append(wrong, fmt.Errorf("%d of %d targets were not measured", unknown, len(checked)))
 	}
 	return errors.Join(wrong...)
 }

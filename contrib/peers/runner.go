@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,7 @@ type starter func(ctx context.Context, p *peer.Peer, dir string, args, env []str
 // runner measures.
 type runner struct {
 	rounds    int
+	seed      uint64 // of the order of servers
 	peers     []*peer.Peer
 	scenarios []scenario.Scenario
 	targets   []scenario.Target
@@ -50,9 +52,10 @@ func (r *runner) run(ctx context.Context, stdout io.Writer) error {
 			return err
 		}
 	}
-	r.comparison.Rounds = r.rounds
+	r.comparison.Rounds, r.comparison.Seed = r.rounds, r.seed
 	for _, s := range r.scenarios {
-		r.comparison.Scenarios = append(r.comparison.Scenarios, report.Scenario{Name: s.Name, About: s.About, Metrics: s.Metrics})
+		about := report.Scenario{Name: s.Name, About: s.About, Rounds: roundsOf(r.rounds, &s), Metrics: s.Metrics}
+		r.comparison.Scenarios = append(r.comparison.Scenarios, about)
 	}
 	if err := r.measure(ctx, r.install(ctx)); err != nil {
 		return err
@@ -65,7 +68,7 @@ func (r *runner) run(ctx context.Context, stdout io.Writer) error {
 func (r *runner) install(ctx context.Context) (ready []*peer.Peer) {
 	for _, p := range r.peers {
 		r.say("install %s", p.Name)
-		about := report.Peer{Name: p.Name, About: p.About}
+		about := report.Peer{Name: p.Name, Title: p.Title, About: p.About}
 		version, err := p.Install(ctx, r.dir)
 		if ctx.Err() != nil {
 			return nil
@@ -84,7 +87,8 @@ func (r *runner) install(ctx context.Context) (ready []*peer.Peer) {
 
 // measure does all jobs, until ctx ends. An error is that results cannot be kept.
 func (r *runner) measure(ctx context.Context, ready []*peer.Peer) error {
-	jobs := jobsOf(r.rounds, r.scenarios, ready)
+	r.say("order of servers by -seed %d", r.seed)
+	jobs := jobsOf(r.rounds, r.scenarios, ready, r.seed)
 	for i, j := range jobs {
 		text := ""
 		if left, ok := r.remaining(jobs[i:]); ok {
@@ -104,11 +108,20 @@ func (r *runner) measure(ctx context.Context, ready []*peer.Peer) error {
 	return nil
 }
 
-// jobsOf are all jobs in their order: in each round the servers begin with another one.
-func jobsOf(rounds int, scenarios []scenario.Scenario, peers []*peer.Peer) (jobs []job) {
+// roundsOf is how many of the rounds a scenario is in.
+func roundsOf(rounds int, s *scenario.Scenario) int {
+	if s.Rounds > 0 {
+		return min(rounds, s.Rounds)
+	}
+	return rounds
+}
+
+// jobsOf are all jobs in their order. That of the servers is by chance in each round, so that none has always the same one before it.
+func jobsOf(rounds int, scenarios []scenario.Scenario, peers []*peer.Peer, seed uint64) (jobs []job) {
+	chance := rand.New(rand.NewPCG(seed, 0))
 	for round := range rounds {
 		for i := range scenarios {
-			if enough := scenarios[i].Rounds; enough > 0 && round >= enough {
+			if round >= roundsOf(rounds, &scenarios[i]) {
 				continue
 			}
 			var some []*peer.Peer
@@ -117,8 +130,9 @@ func jobsOf(rounds int, scenarios []scenario.Scenario, peers []*peer.Peer) (jobs
 					some = append(some, p)
 				}
 			}
-			for k := range some {
-				jobs = append(jobs, job{round + 1, &scenarios[i], some[(k+round)%len(some)]})
+			chance.Shuffle(len(some), func(a, b int) { some[a], some[b] = some[b], some[a] })
+			for _, p := range some {
+				jobs = append(jobs, job{round + 1, &scenarios[i], p})
 			}
 		}
 	}
@@ -140,7 +154,7 @@ func (r *runner) do(ctx context.Context, j job) (report.Run, []*bench.Report) {
 		run.Error = err.Error()
 		return run, nil
 	}
-	run.Values, run.Failure = result.Values, result.Failure
+	run.Values, run.Failure, run.TooSlow, run.Note = result.Values, result.Failure, result.TooSlow, result.Note
 	return run, result.Reports
 }
 

@@ -65,7 +65,7 @@ func readFile(t *testing.T, parts ...string) string {
 	return string(text)
 }
 
-func TestServersTakeTurnsAtBeingFirstAndRunAlone(t *testing.T) {
+func TestServersRunAloneWithWhatTheirScenarioAddsToTheCommand(t *testing.T) {
 	f := &fakes{}
 	ok := func(context.Context, *peer.Server) (scenario.Result, error) { return costs(1), nil }
 	some := fakeScenario("some", ok)
@@ -75,20 +75,48 @@ func TestServersTakeTurnsAtBeingFirstAndRunAlone(t *testing.T) {
 		f.happened = append(f.happened, "before")
 		return []string{"--redis", "x"}, func() { f.happened = append(f.happened, fmt.Sprint("after with ", f.running)) }, nil
 	}
-	r := newRunner(t, f, []*peer.Peer{fakePeer("ws-emit"), fakePeer("a"), fakePeer("b")}, fakeScenario("all", ok), some)
+	r := newRunner(t, f, []*peer.Peer{fakePeer("ws-emit"), fakePeer("b")}, fakeScenario("all", ok), some)
+	r.rounds = 1
 	if err := r.run(t.Context(), io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	extra := []string{"before", "start ws-emit [--metrics --redis x] [A=b]", "after with 0"}
-	want := slices.Concat([]string{"start ws-emit [] []", "start a [] []", "start b [] []"}, extra, []string{"start a [] []", "start b [] []", "start ws-emit [] []"}, extra)
+	slices.Sort(f.happened[:2]) // by chance
+	want := slices.Concat([]string{"start b [] []", "start ws-emit [] []"}, extra)
 	if !slices.Equal(f.happened, want) {
 		t.Errorf("got  %q\nwant %q", f.happened, want)
 	}
 	if f.most != 1 {
 		t.Errorf("%d servers ran at the same time", f.most)
 	}
-	if log := readFile(t, r.out, "logs", "2-all-b.log"); log != "log of b" {
+	if log := readFile(t, r.out, "logs", "1-all-b.log"); log != "log of b" {
 		t.Errorf("kept log is %q", log)
+	}
+}
+
+// The order of servers is that of a seed, and each is first at some time.
+func TestOrderOfServersIsByChanceAndCanBeRepeated(t *testing.T) {
+	const rounds = 50
+	peers := []*peer.Peer{fakePeer("a"), fakePeer("b"), fakePeer("c")}
+	order := func(seed uint64) (names []string) {
+		for _, j := range jobsOf(rounds, []scenario.Scenario{fakeScenario("load", nil)}, peers, seed) {
+			names = append(names, j.peer.Name)
+		}
+		return names
+	}
+	names := order(1)
+	if !slices.Equal(names, order(1)) || slices.Equal(names, order(2)) {
+		t.Error("the order is not that of the seed")
+	}
+	first := make(map[string]int)
+	for round := range slices.Chunk(names, len(peers)) {
+		first[round[0]]++
+		if slices.Sort(round); !slices.Equal(round, []string{"a", "b", "c"}) {
+			t.Errorf("a round of %q", round)
+		}
+	}
+	if len(first) != len(peers) {
+		t.Errorf("first were %v", first)
 	}
 }
 
@@ -96,7 +124,7 @@ func TestSomeScenariosHaveEnoughOfARound(t *testing.T) {
 	long, short := fakeScenario("long", nil), fakeScenario("short", nil)
 	long.Rounds = 1
 	var got []string
-	for _, j := range jobsOf(2, []scenario.Scenario{long, short}, []*peer.Peer{fakePeer("ws-emit")}) {
+	for _, j := range jobsOf(2, []scenario.Scenario{long, short}, []*peer.Peer{fakePeer("ws-emit")}, 1) {
 		got = append(got, fileName(j))
 	}
 	if want := []string{"1-long-ws-emit", "1-short-ws-emit", "2-short-ws-emit"}; !slices.Equal(got, want) {
@@ -120,14 +148,14 @@ func TestWhatFailsIsShownAndTheOthersAreMeasured(t *testing.T) {
 		return costs(2), nil
 	})
 	r := newRunner(t, f, []*peer.Peer{fakePeer("ws-emit"), fakePeer("lossy"), fakePeer("dead"), missing}, load)
-	r.targets = []scenario.Target{{Number: 1, Scenario: "load", Metric: "cost", Against: "lossy", Compare: scenario.AtMost, Limit: 0.5}}
+	r.targets = []scenario.Target{{Number: 1, Scenario: "load", Metric: "cost", Against: "missing", Compare: scenario.AtMost, Limit: 0.5}}
 	var out bytes.Buffer
 	if err := r.run(t.Context(), &out); err != nil {
 		t.Errorf("faults of others are ours: %v", err)
 	}
 	for _, want := range []string{
-		"missing: not here, it could not be installed: no compiler here", "7 us (3.5x)", "lossy, load: in 2 of 2 rounds, the last time: 38 % delivered",
-		"dead, load: in 2 of 2 rounds, the last time: no client could connect", "0.286x  at most 0.5x  holds",
+		"missing: not here, it could not be installed: no compiler here", "7 us\n", "lossy, load: in 2 of 2 rounds, the last time: 38 % delivered",
+		"dead, load: in 2 of 2 rounds, the last time: no client could connect", "-      at most 0.5x  not measured: missing cannot be installed here",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in:\n%s", want, &out)
@@ -139,24 +167,38 @@ func TestWhatFailsIsShownAndTheOthersAreMeasured(t *testing.T) {
 	}
 }
 
-func TestExitStatusTellsOfOurLossesAndBrokenTargets(t *testing.T) {
+func TestExitStatusTellsWhatIsWrongWithUs(t *testing.T) {
+	const lost = "1 lost"
+	nothing := scenario.Result{}
 	for name, c := range map[string]struct {
-		failure string
-		limit   float64
-		want    string
+		ours, others scenario.Result
+		limit        float64
+		against      string
+		want         string
 	}{
-		"fine":          {"", 3, ""},
-		"loss":          {"1 lost", 3, "ws-emit, load, round 1: 1 lost"},
-		"broken target": {"", 1, "1 of 1 targets do not hold"},
+		"fine":                {ours: costs(2), limit: 3},
+		"loss":                {ours: scenario.Result{Values: costs(2).Values, Failure: lost}, limit: 3, want: "ws-emit, load, round 1: 1 lost"},
+		"broken target":       {ours: costs(2), limit: 1, want: "1 of 1 targets do not hold"},
+		"not measured":        {ours: nothing, limit: 3, want: "1 of 1 targets were not measured"},
+		"no ratio":            {ours: costs(2), others: nothing, limit: 3, against: "other", want: "1 of 1 targets were not measured"},
+		"ratio to a loser":    {ours: costs(2), others: scenario.Result{Values: costs(9).Values, Failure: lost}, limit: 3, against: "other", want: "not measured"},
+		"peer too slow":       {ours: costs(2), others: scenario.Result{Failure: "too slow", TooSlow: true}, limit: 1, against: "other"},
+		"peer not asked for":  {ours: costs(2), limit: 3, against: "nobody"},
+		"peer not to be had":  {ours: costs(2), limit: 3, against: "missing"},
+		"a note is no fault":  {ours: scenario.Result{Values: costs(2).Values, Note: "slow"}, limit: 3},
+		"ratio does not hold": {ours: costs(2), others: costs(1), limit: 1, against: "other", want: "1 of 1 targets do not hold"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			load := fakeScenario("load", func(context.Context, *peer.Server) (scenario.Result, error) {
-				r := costs(2)
-				r.Failure = c.failure
-				return r, nil
+			load := fakeScenario("load", func(_ context.Context, s *peer.Server) (scenario.Result, error) {
+				if s.Peer.Name == scenario.Ours {
+					return c.ours, nil
+				}
+				return c.others, nil
 			})
-			r := newRunner(t, &fakes{}, []*peer.Peer{fakePeer("ws-emit")}, load)
-			r.targets = []scenario.Target{{Number: 1, Scenario: "load", Metric: "cost", Compare: scenario.AtMost, Limit: c.limit}}
+			missing := fakePeer("missing")
+			missing.Install = func(context.Context, string) (string, error) { return "", errors.New("no compiler here") }
+			r := newRunner(t, &fakes{}, []*peer.Peer{fakePeer("ws-emit"), fakePeer("other"), missing}, load)
+			r.targets = []scenario.Target{{Number: 1, Scenario: "load", Metric: "cost", Against: c.against, Compare: scenario.AtMost, Limit: c.limit}}
 			err := r.run(t.Context(), io.Discard)
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("got %v, want %q", err, c.want)
@@ -165,17 +207,48 @@ func TestExitStatusTellsOfOurLossesAndBrokenTargets(t *testing.T) {
 	}
 }
 
+func TestExitStatusTellsThatWeCannotBeInstalled(t *testing.T) {
+	ours := fakePeer("ws-emit")
+	ours.Install = func(context.Context, string) (string, error) { return "", errors.New("it does not compile") }
+	r := newRunner(t, &fakes{}, []*peer.Peer{ours}, fakeScenario("load", nil))
+	if err := r.run(t.Context(), io.Discard); err == nil || !strings.Contains(err.Error(), "ws-emit cannot be installed: it does not compile") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What takes long is run by its name and by all, with what it needs.
+func TestScenariosByName(t *testing.T) {
+	for list, want := range map[string]string{
+		"":            "sequential,parallel,idle,connect,rooms,redis,order,slow",
+		"all":         "sequential,parallel,idle,connect,rooms,redis,order,slow,overload,churn,leave,saturation,half,halfbest",
+		"slow,churn":  "slow,churn",
+		"halfbest":    "saturation,halfbest",
+		"overload":    "overload",
+		" idle ,slow": "idle,slow",
+	} {
+		some, err := pickScenarios(list, false)
+		var names []string
+		for _, s := range some {
+			names = append(names, s.Name)
+		}
+		if got := strings.Join(names, ","); err != nil || got != want {
+			t.Errorf("%q: got %s, %v, want %s", list, got, err, want)
+		}
+	}
+}
+
 func TestInterruptedRunWritesWhatThereIs(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	f := &fakes{}
+	var measured []string // in the order of chance
 	load := fakeScenario("load", func(ctx context.Context, s *peer.Server) (scenario.Result, error) {
-		if s.Peer.Name == "b" {
+		if measured = append(measured, s.Peer.Name); len(measured) == 2 {
 			interrupt()
 			return costs(99), nil // of half a load
 		}
 		return costs(2), nil
 	})
-	r := newRunner(t, f, []*peer.Peer{fakePeer("ws-emit"), fakePeer("b"), fakePeer("never")}, load)
+	r := newRunner(t, f, []*peer.Peer{fakePeer("ws-emit"), fakePeer("b"), fakePeer("c")}, load)
 	err := r.run(ctx, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "interrupted") {
 		t.Errorf("got %v, want that it was interrupted", err)
@@ -184,7 +257,7 @@ func TestInterruptedRunWritesWhatThereIs(t *testing.T) {
 	if err := json.Unmarshal([]byte(readFile(t, r.out, "comparison.json")), &c); err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Runs) != 1 || c.Runs[0].Peer != "ws-emit" || !c.Interrupted {
+	if len(c.Runs) != 1 || c.Runs[0].Peer != measured[0] || len(measured) != 2 || !c.Interrupted {
 		t.Errorf("kept %+v, want only what was complete", c.Runs)
 	}
 	if text := readFile(t, r.out, "table.txt"); !strings.Contains(text, "2 us") || !strings.Contains(text, "Interrupted") || strings.Contains(text, "99") {

@@ -17,6 +17,7 @@ func centrifuge() *Peer {
 	const name = "centrifuge"
 	return &Peer{
 		Name:      name,
+		Title:     "centrifuge (Go, not Socket.IO)",
 		About:     "centrifuge, in Go, with a protocol of its own",
 		Install:   installGo(name, "github.com/centrifugal/centrifuge"),
 		Command:   listenOn(name),

@@ -17,6 +17,7 @@ func node() *Peer {
 	const name = "node"
 	return &Peer{
 		Name:  name,
+		Title: "Socket.IO (Node)",
 		About: "Socket.IO for Node, with ws and bufferutil",
 		Install: func(ctx context.Context, dir string) (string, error) {
 			for _, program := range []string{"node", "npm"} {

@@ -10,6 +10,8 @@ import (
 type Peer struct {
 	// Name is short and unique: ws-emit, floor, node, python, zishang2, zishang3, centrifuge, socketioxide.
 	Name string
+	// Title is a short name for people who do not know Name.
+	Title string
 	// About says in one line what it is.
 	About string
 	// Install makes ready what Start needs, in a folder of its own, and returns the version. It may take minutes, and does little when it

@@ -16,6 +16,7 @@ func python() *Peer {
 	const name = "python"
 	return &Peer{
 		Name:  name,
+		Title: "ws-emit (Python)",
 		About: "ws-emit in Python: Flask-SocketIO with eventlet",
 		Redis: true,
 		Install: func(ctx context.Context, dir string) (string, error) {

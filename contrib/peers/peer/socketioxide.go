@@ -19,6 +19,7 @@ func socketioxide() *Peer {
 	)
 	return &Peer{
 		Name:  name,
+		Title: "socketioxide (Rust)",
 		About: "socketioxide, in Rust, with axum",
 		Install: func(ctx context.Context, dir string) (string, error) {
 			if err := need("cargo"); err != nil {

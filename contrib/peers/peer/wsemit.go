@@ -16,6 +16,7 @@ func wsEmit() *Peer {
 	const name = "ws-emit"
 	return &Peer{
 		Name:  name,
+		Title: "ws-emit",
 		About: "ws-emit, of this checkout",
 		Install: func(ctx context.Context, dir string) (string, error) {
 			dir, err := home(dir, name)

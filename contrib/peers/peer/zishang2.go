@@ -7,6 +7,7 @@ func zishang2() *Peer {
 	const name = "zishang2"
 	return &Peer{
 		Name:    name,
+		Title:   "zishang520/socket.io (Go)",
 		About:   "zishang520/socket.io v2, in Go",
 		Install: installGo(name, "github.com/zishang520/socket.io/v2"),
 		Command: listenOn(name),

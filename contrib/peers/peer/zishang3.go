@@ -5,6 +5,7 @@ func zishang3() *Peer {
 	const name = "zishang3"
 	return &Peer{
 		Name:    name,
+		Title:   "zishang520/socket.io (Go)",
 		About:   "zishang520/socket.io v3, in Go",
 		Install: installGo(name, "github.com/zishang520/socket.io/servers/socket/v3"),
 		Command: listenOn(name),

@@ -12,8 +12,9 @@ type Comparison struct {
 	Date    time.Time `json:"date"`
 	Command string    `json:"command"`
 	Machine Machine   `json:"machine"`
-	// Rounds is how many were asked for.
-	Rounds int `json:"rounds"`
+	// Rounds is how many were asked for, and Seed what the order of servers in each came from.
+	Rounds int    `json:"rounds"`
+	Seed   uint64 `json:"seed"`
 	// Interrupted says that it was ended before its time.
 	Interrupted bool       `json:"interrupted,omitempty"`
 	Peers       []Peer     `json:"peers"`
@@ -34,6 +35,7 @@ type Machine struct {
 // Peer is a server in a Comparison.
 type Peer struct {
 	Name    string `json:"name"`
+	Title   string `json:"title"` // a short name for the table of a reader
 	About   string `json:"about"`
 	Version string `json:"version,omitempty"`
 	// Missing says why it could not be installed, and is not among the runs; "" is that it was.
@@ -44,6 +46,7 @@ type Peer struct {
 type Scenario struct {
 	Name    string            `json:"name"`
 	About   string            `json:"about"`
+	Rounds  int               `json:"rounds"` // of it
 	Metrics []scenario.Metric `json:"metrics"`
 }
 
@@ -58,7 +61,11 @@ type Run struct {
 	Values   map[string]float64 `json:"values"`       // by metric
 	// Failure says what the server did wrong, and Error why there are no values.
 	Failure string `json:"failure,omitempty"`
-	Error   string `json:"error,omitempty"`
+	// TooSlow says that the server could not keep the rate.
+	TooSlow bool `json:"too_slow,omitempty"`
+	// Note is what else there is to say, and no fault.
+	Note  string `json:"note,omitempty"`
+	Error string `json:"error,omitempty"`
 }
 
 // Wrong is what there is to say against a run, or "".
@@ -67,6 +74,16 @@ func (r *Run) Wrong() string {
 		return r.Error
 	}
 	return r.Failure
+}
+
+// peer is the one of a name, or nil.
+func (c *Comparison) peer(name string) *Peer {
+	for i := range c.Peers {
+		if c.Peers[i].Name == name {
+			return &c.Peers[i]
+		}
+	}
+	return nil
 }
 
 // of are the runs of a scenario on a peer, by round.
@@ -94,11 +111,12 @@ func (c *Comparison) values(scenario, metric, peer string) (values []float64) {
 	return values
 }
 
-// ratios are those of a peer's values to another's, one for each round in which both are known and neither is 0.
+// ratios are those of a peer's values to another's, one for each round in which both are known, neither is 0 and
+// nothing went wrong with either.
 func (c *Comparison) ratios(scenario, metric, peer, to string) (ratios []float64) {
 	for _, a := range c.of(scenario, peer) {
 		for _, b := range c.of(scenario, to) {
-			if a.Round == b.Round && a.Values[metric] != 0 && b.Values[metric] != 0 {
+			if a.Round == b.Round && a.Wrong() == "" && b.Wrong() == "" && a.Values[metric] != 0 && b.Values[metric] != 0 {
 				ratios = append(ratios, a.Values[metric]/b.Values[metric])
 			}
 		}

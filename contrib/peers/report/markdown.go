@@ -19,11 +19,11 @@ type column struct {
 
 func columns() []column {
 	return []column{
-		{"sequential", scenario.CPUPerDelivery, "CPU per delivered message, 1 emitter", "CPU per delivered message", "1 emitter, 1,000 clients"},
-		{"parallel", scenario.CPUPerDelivery, "16 emitters", "CPU per delivered message", "16 emitters at once, 1,000 clients"},
-		{"parallel", scenario.Delivered, "of these delivered", "", ""},
-		{"idle", scenario.Memory, "memory per idle connection", "Memory per idle connection", "from 100 to 10,000 clients"},
-		{"connect", scenario.CPUPerConnect, "CPU per connect and join", "CPU per connect and join", "10,000 clients, 32 at a time"},
+		{"sequential", scenario.CPUPerDelivery, "CPU a message, 50/s", "CPU per delivered message", "50 messages a second, 1,000 clients"},
+		{"parallel", scenario.CPUPerDelivery, "CPU a message, 16 emitters", "CPU per delivered message", "16 emitters at once, 1,000 clients"},
+		{"parallel", scenario.Delivered, "delivered", "", ""},
+		{"idle", scenario.Memory, "memory a connection", "Memory per idle connection", "from 100 to 10,000 clients"},
+		{"connect", scenario.CPUPerConnect, "CPU a connect", "CPU per connect and join", "10,000 clients, 32 at a time"},
 	}
 }
 
@@ -48,32 +48,35 @@ func (c *Comparison) WriteMarkdown(w io.Writer) error {
 	for _, col := range some {
 		fmt.Fprintf(&b, " %s |", col.title)
 	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(some)) + "\n")
+	b.WriteString("\n|---|" + strings.Repeat("---:|", len(some)) + "\n")
 	for _, p := range c.Peers {
 		if p.Missing != "" {
 			continue
 		}
-		fmt.Fprintf(&b, "| %s |", bold(p.Name, markdownText(p.title())))
+		fmt.Fprintf(&b, "| %s |", bold(p.Name, markdownText(p.short())))
 		for _, col := range some {
 			fmt.Fprintf(&b, " %s |", bold(p.Name, c.shortCell(col, p.Name)))
 		}
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "\nIn brackets: how many times that of ws-emit. By `%s`, %s, %s.", c.Command, c.summary(), c.Machine)
-	for _, note := range c.notes() {
-		fmt.Fprintf(&b, "\n%s.", strings.TrimRight(markdownText(note), "."))
+	fmt.Fprintf(&b, "\n%s, %d cores of %s, `%s`. In brackets: how many times that of ws-emit.\n", c.summary(), c.Machine.Cores, c.Machine.CPU, c.Command)
+	for i, note := range c.notes() {
+		if i == 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "- %s.\n", strings.TrimRight(markdownText(note), "."))
 	}
-	b.WriteByte('\n')
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// title is a peer with its version.
-func (p *Peer) title() string {
-	if p.Version == "" {
-		return p.About
+// short is a peer with the first of its versions.
+func (p *Peer) short() string {
+	version, _, _ := strings.Cut(p.Version, ",")
+	if version == "" || strings.Contains(version, " ") { // a text that is no version
+		return p.Title
 	}
-	return p.About + " (" + p.Version + ")"
+	return p.Title + " " + version
 }
 
 // shortCell is a figure with its ratio, and what went wrong where there is no figure.

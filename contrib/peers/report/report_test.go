@@ -33,15 +33,15 @@ func comparison() *report.Comparison {
 		Date: time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC), Command: "make peers", Rounds: 3,
 		Machine: report.Machine{CPU: "Test CPU @ 2.00GHz", Cores: 2, Kernel: "6.1.0", Go: "1.26.0", Node: "20.1.0"},
 		Peers: []report.Peer{
-			{Name: "ws-emit", About: "ws-emit", Version: "1.2.3"}, {Name: "floor", About: "one write for each"}, {Name: "node", About: "Socket.IO for Node", Version: "4.8.4"},
-			{Name: "zishang2", About: "zishang520/socket.io v2"}, {Name: "python", About: "ws-emit in Python"},
+			{Name: "ws-emit", Title: "ws-emit", About: "ws-emit", Version: "1.2.3"}, {Name: "floor", Title: "floor", Version: "of this checkout", About: "one write for each"}, {Name: "node", Title: "Socket.IO (Node)", About: "Socket.IO for Node", Version: "4.8.4, ws 8.1.0"},
+			{Name: "zishang2", Title: "zishang520/socket.io (Go)", About: "zishang520/socket.io v2"}, {Name: "python", Title: "ws-emit (Python)", About: "ws-emit in Python"},
 			{Name: "socketioxide", About: "socketioxide <Rust>", Missing: "cargo is\nnot installed"},
 		},
 		Scenarios: []report.Scenario{
-			{Name: "sequential", About: "1 emitter", Metrics: broadcast},
-			{Name: "parallel", About: "16 emitters", Metrics: broadcast},
-			{Name: "idle", About: "10,000 idle clients", Metrics: []scenario.Metric{scenario.Memory, scenario.Acknowledged}},
-			{Name: "connect", About: "10,000 clients", Metrics: []scenario.Metric{scenario.CPUPerConnect, scenario.Acknowledged}},
+			{Name: "sequential", About: "1 emitter", Rounds: 3, Metrics: broadcast},
+			{Name: "parallel", About: "16 emitters", Rounds: 3, Metrics: broadcast},
+			{Name: "idle", About: "10,000 idle clients", Rounds: 3, Metrics: []scenario.Metric{scenario.Memory, scenario.Acknowledged}},
+			{Name: "connect", About: "10,000 clients", Rounds: 3, Metrics: []scenario.Metric{scenario.CPUPerConnect, scenario.Acknowledged}},
 		},
 	}
 	for round := 1; round <= 3; round++ {
@@ -143,6 +143,65 @@ func TestOneRoundWithALossIsEnoughToBreakATargetThatAlwaysHolds(t *testing.T) {
 	}
 	if !strings.Contains(text.String(), "ws-emit, parallel: in 1 of 3 rounds, the last time: 99.9 % delivered: 1 lost") {
 		t.Errorf("the table hides the loss:\n%s", &text)
+	}
+}
+
+// A target is measured only by rounds that were, and says so.
+func TestTargetsNeedAllRoundsOfOurs(t *testing.T) {
+	ours := func(change func(r *report.Run)) *report.Comparison {
+		c := comparison()
+		for i := range c.Runs {
+			if r := &c.Runs[i]; r.Round == 2 && r.Peer == "ws-emit" {
+				change(r)
+			}
+		}
+		return c
+	}
+	verdicts := func(c *report.Comparison) string {
+		var b strings.Builder
+		if err := report.WriteTargets(&b, c.Check(targets())); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	for name, c := range map[string]struct {
+		of   *report.Comparison
+		want []string
+	}{
+		"a round failed": {ours(func(r *report.Run) { r.Values, r.Error = nil, "it did not start" }), []string{
+			"to floor      -      at most 1.2x    not measured: ws-emit has a value in 2 of 3 rounds",
+			"delivered                        -      at least 100 %  does not hold: ws-emit has a value in 2 of 3 rounds",
+		}},
+		"a round lost some": {ours(func(r *report.Run) { r.Failure = "1 lost" }), []string{
+			"to floor      1.12x    at most 1.2x    holds: nothing went wrong in 2 of 3 rounds, which count",
+		}},
+	} {
+		got := verdicts(c.of)
+		for _, want := range c.want {
+			if !strings.Contains(strings.Join(strings.Fields(got), " "), strings.Join(strings.Fields(want), " ")) {
+				t.Errorf("%s: %q is not in\n%s", name, want, got)
+			}
+		}
+	}
+	if got := verdicts(func() *report.Comparison { c := comparison(); c.Runs = c.Runs[:1]; return c }()); strings.Contains(got, "holds") {
+		t.Errorf("something holds:\n%s", got)
+	}
+}
+
+// A peer that cannot keep the rate has lost against us, if we can.
+func TestPeersThatCannotKeepTheRateLose(t *testing.T) {
+	c := comparison()
+	for i := range c.Runs {
+		if r := &c.Runs[i]; r.Scenario == "sequential" && r.Peer == "node" {
+			r.Values, r.Failure, r.TooSlow = nil, "it cannot deliver 900 messages a second", true
+		}
+	}
+	var text strings.Builder
+	if err := report.WriteTargets(&text, c.Check(targets())); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), "holds: node cannot keep the rate in 3 of 3 rounds") {
+		t.Errorf("targets are\n%s", &text)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 func (c *Comparison) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\n%s\n", c.Command, c.Machine, c.summary())
-	b.WriteString("Behind a figure is its ratio to ws-emit: the median of the ratios within each round. Of % it is the worst round.\n")
+	b.WriteString("Behind a figure is its ratio to ws-emit: the median of the ratios within each round in which nothing went wrong with either. Of % it is the worst round.\n")
 	for _, s := range c.Scenarios {
 		if !c.ran(s.Name) {
 			continue
@@ -77,6 +77,9 @@ func (c *Comparison) notes() (notes []string) {
 			if text := c.wrong(s.Name, p.Name); text != "" {
 				notes = append(notes, fmt.Sprintf("%s, %s: %s", p.Name, s.Name, text))
 			}
+			if text := c.note(s.Name, p.Name); text != "" {
+				notes = append(notes, fmt.Sprintf("%s, %s: %s", p.Name, s.Name, text))
+			}
 		}
 	}
 	return notes
@@ -84,21 +87,30 @@ func (c *Comparison) notes() (notes []string) {
 
 // wrong says what a peer did wrong in a scenario, or "".
 func (c *Comparison) wrong(scenario, peer string) string {
-	runs := c.of(scenario, peer)
-	bad, text := 0, ""
+	return latest(c.of(scenario, peer), (*Run).Wrong)
+}
+
+// note says what else there is to say of a peer in a scenario, or "".
+func (c *Comparison) note(scenario, peer string) string {
+	return latest(c.of(scenario, peer), func(r *Run) string { return r.Note })
+}
+
+// latest is the latest text of runs, and how many have one.
+func latest(runs []*Run, of func(*Run) string) string {
+	have, text := 0, ""
 	for _, r := range runs {
-		if w := r.Wrong(); w != "" {
-			bad++
-			text = oneLine(w)
+		if t := of(r); t != "" {
+			have++
+			text = oneLine(t)
 		}
 	}
 	switch {
-	case bad == 0:
+	case have == 0:
 		return ""
 	case len(runs) == 1:
 		return text
 	default:
-		return fmt.Sprintf("in %d of %d rounds, the last time: %s", bad, len(runs), text)
+		return fmt.Sprintf("in %d of %d rounds, the last time: %s", have, len(runs), text)
 	}
 }
 

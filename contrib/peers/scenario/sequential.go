@@ -27,9 +27,9 @@ const (
 	warmUpPatience = 2 * time.Second
 )
 
-// sequential is one message after the other. An emit may be answered before its message has been written to all, as that of ws-emit is, so one
-// emitter that waits for nothing but the answer would let messages be joined: at a rate each has been written long before the next one comes.
-// A server that cannot keep the rate goes slower.
+// sequential is one message after the other. An emit may be answered before its message has been written to all, as that of ws-emit is, so an
+// emitter that waits for nothing but the answer would let messages be joined: at a rate each has been written long before the next one is due.
+// A server that cannot keep the rate goes slower. After a stall the emitter catches up, and a server may join these few: the latency tells.
 func sequential() Scenario {
 	return Scenario{
 		Name:    "sequential",

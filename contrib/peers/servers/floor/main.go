@@ -1,5 +1,5 @@
 // Command floor serves just enough of Socket.IO over WebSocket for the bench: no queues, no rooms, no heartbeats. It encodes an event once and
-// does one write(2) for each client and message, one after the other. A server that does not join writes cannot cost less.
+// does one net.Conn.Write for each client and message, one after the other.
 //
 //	GET /socket.io/?EIO=4&transport=websocket   any event of a client counts as joining the one room, and is acknowledged
 //	POST /emit {"event":..., "data":...}        goes to every client
