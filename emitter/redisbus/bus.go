@@ -67,7 +67,7 @@ type Decoded struct {
 	Channel string // on which it was published
 	Dialect Dialect
 	Payload string
-	// Messages are what the sink gets.
+	// Messages are what the sink gets. They are valid during the call only.
 	Messages []emitter.Message
 	// Reason says why there are no messages, or with DropAck what was left out. It is empty otherwise.
 	Reason DropReason

@@ -50,6 +50,8 @@ func (r *Reader) deliver(ctx context.Context, sink emitter.Sink) error {
 			clear(batch)
 			rest = rest[n:]
 		}
+		clear(batch[:cap(batch)]) // and of those that were refused, whose messages stand behind the others
+		r.rules.python = pythonJSON{}
 		if cap(batch) > maxSpareBatch {
 			batch = nil
 		}
