@@ -145,7 +145,8 @@ func detach(tcp *net.TCPConn) (fd int, _ error) {
 	if failed != 0 {
 		return 0, failed
 	}
-	return fd, tcp.Close()
+	_ = tcp.Close() // the copy is open
+	return fd, nil
 }
 
 // run reads whatever has something to read, until it is told to stop and there is nothing left.

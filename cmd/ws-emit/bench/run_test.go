@@ -95,66 +95,71 @@ func TestRunIdle(t *testing.T) {
 	}
 }
 
+// Of the runs in which something goes wrong.
+const faultyClients, faultyCount = 5, 1000
+
+// faults are what a server does wrong, and what the report says of it.
+var faults = []struct {
+	name    string
+	faulty  func(f *fake, n int, message string) []string
+	failure string
+	want    Delivery
+}{
+	{"drops", func(_ *fake, n int, m string) []string {
+		if n%100 == 0 {
+			return nil
+		}
+		return []string{m}
+	}, "50 lost", Delivery{Lost: 50}},
+	{"doubles", func(_ *fake, n int, m string) []string {
+		if n%100 == 0 {
+			return []string{m, m}
+		}
+		return []string{m}
+	}, "50 doubled", Delivery{Doubled: 50}},
+	{"reorders", func(f *fake, n int, m string) []string {
+		if n%100 == 1 {
+			f.held = m
+			return nil
+		}
+		if n%100 == 2 {
+			return []string{m, f.held}
+		}
+		return []string{m}
+	}, "50 out of order", Delivery{OutOfOrder: 50}},
+	{"stops", func(_ *fake, n int, m string) []string {
+		if n > 900 {
+			return nil
+		}
+		return []string{m}
+	}, "500 lost", Delivery{Lost: 500}},
+	{"invents", func(_ *fake, n int, m string) []string {
+		if n == 1 {
+			return []string{m, strings.Replace(m, ":00000000:", ":00000007:", 1)}
+		}
+		return []string{m}
+	}, "5 where they should not be", Delivery{Strays: 5}},
+	{"somebody else's", func(_ *fake, n int, m string) []string {
+		at := strings.Index(m, markStart) + len(markStart)
+		return []string{m, m[:at] + "zz" + m[at+2:], m[:at], `42["other"]`, "42", "6"}
+	}, "", Delivery{}},
+	{"disconnects", func(f *fake, n int, m string) []string {
+		if n == faultyCount {
+			for c := range f.conns {
+				c.Close()
+				break
+			}
+		}
+		return []string{m}
+	}, "1 lost, 1 disconnected", Delivery{Lost: 1}},
+}
+
 // TestRunFindsFaults: the report says what a server has done wrong, to the message.
 func TestRunFindsFaults(t *testing.T) {
-	const clients, count = 5, 1000
-	for _, tt := range []struct {
-		name    string
-		faulty  func(f *fake, n int, message string) []string
-		failure string
-		want    Delivery
-	}{
-		{"drops", func(_ *fake, n int, m string) []string {
-			if n%100 == 0 {
-				return nil
-			}
-			return []string{m}
-		}, "50 lost", Delivery{Lost: 50}},
-		{"doubles", func(_ *fake, n int, m string) []string {
-			if n%100 == 0 {
-				return []string{m, m}
-			}
-			return []string{m}
-		}, "50 doubled", Delivery{Doubled: 50}},
-		{"reorders", func(f *fake, n int, m string) []string {
-			if n%100 == 1 {
-				f.held = m
-				return nil
-			}
-			if n%100 == 2 {
-				return []string{m, f.held}
-			}
-			return []string{m}
-		}, "50 out of order", Delivery{OutOfOrder: 50}},
-		{"stops", func(_ *fake, n int, m string) []string {
-			if n > 900 {
-				return nil
-			}
-			return []string{m}
-		}, "500 lost", Delivery{Lost: 500}},
-		{"invents", func(_ *fake, n int, m string) []string {
-			if n == 1 {
-				return []string{m, strings.Replace(m, ":00000000:", ":00000007:", 1)}
-			}
-			return []string{m}
-		}, "5 where they should not be", Delivery{Strays: 5}},
-		{"somebody else's", func(_ *fake, n int, m string) []string {
-			at := strings.Index(m, markStart) + len(markStart)
-			return []string{m, m[:at] + "zz" + m[at+2:], m[:at], `42["other"]`, "42", "6"}
-		}, "", Delivery{}},
-		{"disconnects", func(f *fake, n int, m string) []string {
-			if n == count {
-				for c := range f.conns {
-					c.Close()
-					break
-				}
-			}
-			return []string{m}
-		}, "1 lost, 1 disconnected", Delivery{Lost: 1}},
-	} {
+	for _, tt := range faults {
 		t.Run(tt.name, func(t *testing.T) {
 			url := startFake(t, &fake{joined: "1", faulty: tt.faulty})
-			r := mustRun(t, Config{URL: url, Clients: clients, Count: count, Patience: time.Second})
+			r := mustRun(t, Config{URL: url, Clients: faultyClients, Count: faultyCount, Patience: time.Second})
 			failure := ""
 			if err := r.Failure(); err != nil {
 				failure = err.Error()
@@ -163,8 +168,8 @@ func TestRunFindsFaults(t *testing.T) {
 			if failure != tt.failure || d.Lost != tt.want.Lost || d.Doubled != tt.want.Doubled || d.OutOfOrder != tt.want.OutOfOrder || d.Strays != tt.want.Strays {
 				t.Errorf("failure %q, %+v; want %q", failure, d, tt.failure)
 			}
-			if d.Expected != clients*count || d.Delivered != d.Expected-d.Lost {
-				t.Errorf("%d delivered of %d, want all of %d but the lost ones", d.Delivered, d.Expected, clients*count)
+			if d.Expected != faultyClients*faultyCount || d.Delivered != d.Expected-d.Lost {
+				t.Errorf("%d delivered of %d, want all of %d but the lost ones", d.Delivered, d.Expected, faultyClients*faultyCount)
 			}
 		})
 	}
