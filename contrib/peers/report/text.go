@@ -13,7 +13,8 @@ import (
 func (c *Comparison) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\n%s\n", c.Command, c.Machine, c.summary())
-	b.WriteString("Behind a figure is its ratio to ws-emit: the median of the ratios within each round in which nothing went wrong with either. Of % it is the worst round.\n")
+	b.WriteString("Behind a figure is its ratio to ws-emit: the median of the ratios within each round in which nothing went wrong with either. " +
+		"Of % it is the worst round.\n")
 	for _, s := range c.Scenarios {
 		if !c.ran(s.Name) {
 			continue
