@@ -2,6 +2,7 @@ package conn
 
 import (
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 )
@@ -21,10 +22,7 @@ type poller struct {
 	stopped bool
 }
 
-const (
-	events = syscall.EPOLLIN | syscall.EPOLLRDHUP | 1<<31 // EPOLLET, which package syscall has with the wrong sign
-	batch  = 128
-)
+const events = syscall.EPOLLIN | syscall.EPOLLRDHUP | 1<<31 // EPOLLET, which package syscall has with the wrong sign
 
 // watch has a reader told when there is something to read, or is already. It returns false when that cannot be.
 func (p *poller) watch(fd int, r *reader) bool {
@@ -83,7 +81,7 @@ func (p *poller) run() {
 	if err != nil {
 		return
 	}
-	var found [batch]syscall.EpollEvent
+	var found [keptWorkers]syscall.EpollEvent
 	var ready []*reader
 	for {
 		n := 0
@@ -99,6 +97,7 @@ func (p *poller) run() {
 			p.group.workers.submit(r)
 			ready[i] = nil
 		}
+		runtime.Gosched() // to them: where very much comes at the same time, few workers with a buffer each do it
 	}
 }
 
