@@ -98,6 +98,9 @@ func runNotified(ctx context.Context, onStop func(), srv *server.Server, log *sl
 	defer others.Wait()
 	defer end()
 	others.Go(func() { unit.watchdog(running) })
+	if m := newMemory(); m != nil {
+		others.Go(func() { m.run(running) })
+	}
 	others.Go(func() {
 		select {
 		case <-running.Done():
