@@ -154,7 +154,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.JoinData = cmp.Or(c.JoinData, DefaultJoinData)
 	c.By = cmp.Or(c.By, ByHTTP)
 	c.Emitters = cmp.Or(c.Emitters, 1)
-	c.Size = cmp.Or(c.Size, DefaultSize)
+	if c.Size = cmp.Or(c.Size, DefaultSize); c.Size > 0 {
+		c.Size = max(c.Size, minSize)
+	}
 	c.Event = cmp.Or(c.Event, DefaultEvent)
 	c.EmitBody = cmp.Or(c.EmitBody, DefaultEmitBody)
 	c.Patience = cmp.Or(c.Patience, DefaultPatience)

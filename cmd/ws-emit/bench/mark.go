@@ -18,6 +18,8 @@ const (
 	markLength = len(markStart) + 8 + 1 + 4 + 1 + 8 + 1 + 8 + 1 + 16 + 1
 
 	dataStart, dataEnd = `{"bench":"`, `"}`
+
+	minSize = len(dataStart) + markLength + len(dataEnd) // of the data of a message
 )
 
 // appendHex appends the last digits of a number.

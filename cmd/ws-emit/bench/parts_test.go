@@ -362,7 +362,7 @@ func TestAxis(t *testing.T) {
 func TestFigures(t *testing.T) {
 	for got, want := range map[string]string{
 		number(-1234567): "-1,234,567", number(-123): "-123", number(1000): "1,000", number(999): "999",
-		share(999_999, 1_000_000): "99.99 %", share(5, 5): "100 %", share(1, 3): "33.33 %", share(0, 0): "100 %",
+		share(999_999, 1_000_000): "99.99 %", share(5, 5): "100 %", share(1, 3): "33.33 %", share(0, 0): "-",
 		micros(999): "999 us", micros(1234): "1.23 ms", micros(12e6): "12.0 s", size(1500): "1.50 kB", size(-2e6): "-2.00 MB", digits(9.999): "10.0", digits(0.2): "0.20", digits(99.96): "100", short(1.5e6): "1.5M",
 	} {
 		if got != want {
@@ -376,6 +376,7 @@ func TestReport(t *testing.T) {
 	r := &Report{
 		Load:     Load{URL: "http://a", Transport: WebSocket, Clients: 2000, Rooms: 1, By: ByHTTP, Emitters: 1, Count: 5, Size: 100},
 		Connect:  Connect{Connected: 1999, Failed: 1, Errors: map[string]int{"<script>\x1b": 1}},
+		Emit:     Emit{Accepted: 5},
 		Delivery: Delivery{Expected: 9995, Delivered: 9983, Lost: 12, Latency: Quantiles{Count: 9983, P99: 1234, Max: 5000}, Ended: map[string]int{"EOF": 3}},
 		Server:   &Server{RSSPerConnected: 4321},
 		Samples:  make([]Sample, 3*maxPoints),

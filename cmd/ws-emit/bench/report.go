@@ -159,6 +159,13 @@ func (r *Report) Failure() error {
 	add(r.Delivery.Strays, "where they should not be")
 	add(int64(ended), "disconnected")
 	add(r.Emit.Failed, "emits failed")
+	switch {
+	case r.Load.By == ByNothing:
+	case r.Emit.Accepted == 0:
+		wrong = append(wrong, "no message was accepted")
+	case r.Delivery.Expected == 0: // no such message says anything about the server
+		wrong = append(wrong, "no client was to get a message")
+	}
 	if r.Emit.Error != "" {
 		wrong = append(wrong, r.Emit.Error)
 	}

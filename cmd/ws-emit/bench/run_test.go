@@ -195,6 +195,46 @@ func TestRunCountsWhatIsAccepted(t *testing.T) {
 	}
 }
 
+// TestRunWithoutMessages: where no message was accepted, or nobody was to get one, nothing is known to be well.
+func TestRunWithoutMessages(t *testing.T) {
+	behind := func(int) int { return http.StatusServiceUnavailable }
+	for name, tt := range map[string]struct {
+		fake *fake
+		cfg  Config
+		want string
+	}{
+		"all refused": {&fake{joined: "1", status: behind}, Config{Clients: 3, Duration: 10 * time.Millisecond}, "no message was accepted"},
+		"all slow":    {&fake{joined: "1"}, Config{Clients: 3, Slow: 3, Count: 5}, "no client was to get a message"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.cfg.URL, tt.cfg.Patience = startFake(t, tt.fake), time.Second
+			r := mustRun(t, tt.cfg)
+			if err := r.Failure(); err == nil || err.Error() != tt.want {
+				t.Errorf("failure %v, want %q", err, tt.want)
+			}
+			var page strings.Builder
+			if err := r.WriteHTML(&page); err != nil || !strings.Contains(page.String(), `<p class="verdict bad">`+tt.want) {
+				t.Errorf("error %v, or the page says that all is well", err)
+			}
+			if text := textOf(t, r); !strings.Contains(text, "0 of 0 (-)") {
+				t.Errorf("something was delivered in\n%s", text)
+			}
+		})
+	}
+}
+
+// TestRunSize: the report has the size of what is sent, which has room for the mark.
+func TestRunSize(t *testing.T) {
+	sent := 0
+	url := startFake(t, &fake{joined: "1", faulty: func(_ *fake, _ int, m string) []string {
+		sent = len(m) - len(`42["bench",]`)
+		return []string{m}
+	}})
+	if r := mustRun(t, Config{URL: url, Clients: 1, Count: 1, Size: 10, Patience: patience}); r.Load.Size != sent || sent < markLength {
+		t.Errorf("%d bytes in the report, %d sent", r.Load.Size, sent)
+	}
+}
+
 // TestRunServerBreaks: when emits fail for good, the report says what came of those before.
 func TestRunServerBreaks(t *testing.T) {
 	f := &fake{joined: "1", status: func(n int) int {

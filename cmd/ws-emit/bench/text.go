@@ -172,9 +172,12 @@ func cpu(connect, delivery, processors float64, delivered int64) string {
 	return fmt.Sprintf("%s us a delivery, %s", digits(delivery), text)
 }
 
-// share never rounds up to all.
+// share never rounds up to all. Of nothing there is none.
 func share(part, of int64) string {
-	if of == 0 || part == of {
+	switch {
+	case of == 0:
+		return "-"
+	case part == of:
 		return "100 %"
 	}
 	return fmt.Sprintf("%.4g %%", min(float64(part)/float64(of)*100, 99.99))
