@@ -37,17 +37,18 @@ func (s *Server) Handler() http.Handler { return s.handler }
 
 func (s *Server) newHandler() http.Handler {
 	mux := http.NewServeMux()
-	protocol := s.newProtocol()
+	protocol := s.onlyAccepted(s.sockets)
 	bundle := newBundle()
 	endpoint := s.cors(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.isEndpoint(r.URL.Path) {
-			protocol.ServeHTTP(unvisited{w}, r)
-			return
+		switch file := strings.TrimPrefix(r.URL.Path, s.cfg.Path); {
+		case file == "", file == strings.TrimSuffix(s.cfg.Path, "/"):
+			protocol.ServeHTTP(w, r)
+		default:
+			bundle.serve(w, r, file)
 		}
-		bundle.serve(w, r, strings.TrimPrefix(r.URL.Path, s.cfg.Path))
 	}))
 	mux.Handle(s.cfg.Path, endpoint)
-	mux.Handle(strings.TrimSuffix(s.cfg.Path, "/"), endpoint)
+	mux.Handle(strings.TrimSuffix(s.cfg.Path, "/"), endpoint) // clients can be told to leave the slash out
 	mux.Handle("/emit", emitter.NewHandler(emitter.HTTPConfig{
 		Secret:     s.cfg.EmitSecret,
 		Sink:       counting{s.clusterSink(), s, "http"},
@@ -65,14 +66,6 @@ func (s *Server) newHandler() http.Handler {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{}))
 	}
 	return withWriteDeadline(mux)
-}
-
-// newProtocol returns the handler of Engine.IO and Socket.IO.
-func (s *Server) newProtocol() http.Handler { return s.onlyAccepted(s.sockets) }
-
-// isEndpoint reports whether a path is that of the protocol. Clients can be told to leave the slash out.
-func (s *Server) isEndpoint(path string) bool {
-	return path == s.cfg.Path || path == strings.TrimSuffix(s.cfg.Path, "/")
 }
 
 // withWriteDeadline bounds how long every answer may take to be read. What waits before it answers, a GET of long-polling and POST /emit, sets it anew.

@@ -37,7 +37,7 @@ type Server struct {
 	joins      context.Context // of those that wait for something; ends when the server stops
 	stopJoins  context.CancelFunc
 
-	listener      *net.TCPListener // set by Listen
+	listener      net.Listener // set by Listen
 	stopping      atomic.Bool
 	redisRequired atomic.Bool
 }
@@ -122,7 +122,7 @@ func (s *Server) Listen() error {
 	if err != nil {
 		return fmt.Errorf("server: %w", err)
 	}
-	s.listener = ln.(*net.TCPListener)
+	s.listener = ln
 	return nil
 }
 
@@ -153,7 +153,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	web := s.newHTTPServer()
 	requests.Go(func(context.Context) error {
-		if err := web.Serve(&front{s.listener, s.newProtocol(), s.isEndpoint}); !errors.Is(err, http.ErrServerClosed) {
+		if err := web.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("server: %w", err)
 		}
 		return nil

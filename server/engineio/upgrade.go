@@ -30,6 +30,8 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request) (nc net.Conn,
 		return nil, nil, nil
 	case r.Header.Get("Sec-Websocket-Version") != "13": // section 4.4
 		w.Header().Set("Sec-WebSocket-Version", "13")
+		w.Header().Set("Upgrade", "websocket") // RFC 9110, section 15.5.22
+		w.Header().Set("Connection", "Upgrade")
 		s.refuse(w, errUpgradeRequired)
 		return nil, nil, nil
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/ws-emit/ws-emit/server"
 )
 
-// Handshakes that come in one piece do not go through net/http, longer ones do. Nobody can tell which way one went.
-func TestBothWaysToAWebSocket(t *testing.T) {
+// What a client is told of its handshake, be it short or longer than what is read at once.
+func TestHandshakeAnswers(t *testing.T) {
 	n := start(t, server.Config{})
 	good := handshake(n.url, "")
 	without := func(line string) string { return strings.Replace(good, line+"\r\n", "", 1) }
@@ -30,7 +30,7 @@ func TestBothWaysToAWebSocket(t *testing.T) {
 		"no key":          {without("Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="), 400, "Content-Type: application/json", `{"code":3,"message":"Bad request"}`},
 		"short key":       {replaced("AAAA==", "AA==").Replace(good), 400, "", `{"code":3,"message":"Bad request"}`},
 		"no connection":   {without("Connection: Upgrade"), 400, "", `{"code":3,"message":"Bad request"}`},
-		"old":             {replaced("Version: 13", "Version: 8").Replace(good), 426, "Sec-Websocket-Version: 13", `{"code":3,"message":"Bad request"}`},
+		"old":             {replaced("Version: 13", "Version: 8").Replace(good), 426, "Upgrade: websocket", `{"code":3,"message":"Bad request"}`},
 		"HTTP/1.0":        {replaced("HTTP/1.1", "HTTP/1.0").Replace(good), 400, "", `{"code":3,"message":"Bad request"}`},
 		"transport":       {replaced("transport=websocket", "transport=x").Replace(good), 400, "", `{"code":0,"message":"Transport unknown"}`},
 		"EIO":             {replaced("EIO=4", "EIO=3").Replace(good), 400, "", `{"code":5,"message":"Unsupported protocol version"}`},
