@@ -23,6 +23,8 @@ type load struct {
 	possible atomic.Int64 // those, and what messages make that may have been accepted
 	accepted atomic.Int64 // messages
 	gone     atomic.Int64 // clients that have ended before they should, slow ones apart
+
+	acceptedAt atomic.Int64 // when the last message was, ns after began
 }
 
 // now is the time since the run began.

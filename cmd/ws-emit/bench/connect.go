@@ -29,7 +29,7 @@ func (r *run) connect(ctx context.Context) error {
 	_ = group.Wait() // there is no error
 	n := len(r.clients)
 	if ctx.Err() != nil {
-		return fmt.Errorf("%s of %s clients had joined: %w", number(n), number(cfg.Clients), ctx.Err())
+		return fmt.Errorf("%s of %s clients had joined: %w", number(n), number(cfg.Clients), errInterrupted)
 	}
 	if n == 0 {
 		return fmt.Errorf("no client could connect: %w", c.last)

@@ -17,13 +17,16 @@ const (
 	maxFailures = 10
 	// timerSlack is how late a timer may be without that it counts as latency: it is not the server who is late.
 	timerSlack = 2 * time.Millisecond
+	// behindFor is how long a server may be behind with a message without that it accepts another, where no Duration ends that: servers say how
+	// long to wait, at most maxAfter, and after three such times it is not behind but out of order.
+	behindFor = 3 * maxAfter
 )
 
 // sender hands messages to the server, one at a time.
 type sender interface {
-	// send returns once the message is accepted. Errors: *busyError and *refusedError when it is known that it was not; after any other it
-	// is not known.
-	send(room int, data []byte) error
+	// send returns once the message is accepted. Errors: *busyError and *refusedError when it is known that it was not; after any other, as
+	// when ctx has ended, it is not known.
+	send(ctx context.Context, room int, data []byte) error
 }
 
 // busyError says that the server was behind.
@@ -43,7 +46,7 @@ type emitter struct {
 	index   int
 	sender  sender
 	members []int64       // of each room
-	budget  *atomic.Int64 // messages that may still be sent, of all emitters; nil is any number
+	budget  *atomic.Int64 // messages that may still be sent, of all emitters; nil is any number, or that turns say which are an emitter's
 	started time.Time
 
 	// Owned by run.
@@ -63,18 +66,15 @@ func (l *load) newEmitter(index int, s sender, members []int64, budget *atomic.I
 	}
 }
 
-// run emits until ctx ends or the budget is used up. A message that is on its way then is waited for.
-func (e *emitter) run(ctx context.Context) error {
+// run emits until ctx ends or there is no message left. A message that is on its way then is waited for, until abort ends.
+func (e *emitter) run(ctx, abort context.Context) error {
 	failures := 0
-	for turn := 0; ctx.Err() == nil; turn++ {
-		if e.budget != nil && e.budget.Add(-1) < 0 {
-			return nil
-		}
+	for turn := 0; ctx.Err() == nil && e.more(turn); turn++ {
 		due, ok := e.wait(ctx, turn)
 		if !ok {
 			return nil
 		}
-		err := e.emit(ctx, (e.index+turn)%e.load.cfg.Rooms, due)
+		err := e.emit(ctx, abort, (e.index+turn)%e.load.cfg.Rooms, due)
 		if err == nil {
 			failures = 0
 			continue
@@ -90,26 +90,39 @@ func (e *emitter) run(ctx context.Context) error {
 	return nil
 }
 
+// more reports whether there is a message for a turn. At a rate each has its time, and the emitter whose turn that is: another one that took it
+// would be too late, or too early.
+func (e *emitter) more(turn int) bool {
+	cfg := &e.load.cfg
+	if cfg.Rate > 0 && cfg.Count > 0 {
+		return e.nth(turn) < cfg.Count
+	}
+	return e.budget == nil || e.budget.Add(-1) >= 0
+}
+
+// nth is which message of all emitters a turn is for, where they take turns.
+func (e *emitter) nth(turn int) int64 { return int64(turn)*int64(e.load.cfg.Emitters) + int64(e.index) }
+
 // wait waits until it is time for a message, and returns since when it is; 0 is now, whenever that is.
 func (e *emitter) wait(ctx context.Context, turn int) (due time.Duration, ok bool) {
 	cfg := &e.load.cfg
 	if cfg.Rate == 0 {
 		return 0, true
 	}
-	nth := float64(turn)*float64(cfg.Emitters) + float64(e.index)
-	due = e.started.Sub(e.load.began) + time.Duration(nth/cfg.Rate*float64(time.Second))
+	due = e.started.Sub(e.load.began) + time.Duration(float64(e.nth(turn))/cfg.Rate*float64(time.Second))
 	return e.load.await(ctx, due)
 }
 
 // emit sends a message until it is accepted, or it is not known whether it is.
-func (e *emitter) emit(ctx context.Context, room int, due time.Duration) error {
+func (e *emitter) emit(ctx, abort context.Context, room int, due time.Duration) error {
 	m := mark{run: e.load.run, emitter: uint16(e.index), room: uint32(room), sequence: e.sent[room] + 1, sent: int64(due)}
+	first := e.load.now()
 	for {
 		if due == 0 {
 			m.sent = int64(e.load.now())
 		}
 		e.data = appendData(e.data[:0], m, e.load.cfg.Size)
-		err := e.sender.send(room, e.data)
+		err := e.sender.send(abort, room, e.data)
 		if behind, ok := errors.AsType[*busyError](err); ok {
 			e.busy++
 			began := e.load.now()
@@ -117,6 +130,9 @@ func (e *emitter) emit(ctx context.Context, room int, due time.Duration) error {
 			e.waited += e.load.now() - began
 			if !ok {
 				return nil
+			}
+			if e.load.cfg.Duration == 0 && e.load.now()-max(first, time.Duration(e.load.acceptedAt.Load())) >= behindFor {
+				return &refusedError{fmt.Sprintf("the server was behind and accepted nothing for %v", behindFor)}
 			}
 			continue
 		}
@@ -126,11 +142,16 @@ func (e *emitter) emit(ctx context.Context, room int, due time.Duration) error {
 		e.sent[room]++
 		e.load.possible.Add(e.members[room])
 		if err != nil {
-			e.failed++
 			e.unsure[room] = append(e.unsure[room], m.sequence)
+			if abort.Err() != nil { // it has not failed
+				return nil
+			}
+			e.failed++
 			return err
 		}
-		record(e.latency, e.load.now()-time.Duration(m.sent))
+		now := e.load.now()
+		record(e.latency, now-time.Duration(m.sent))
+		e.load.acceptedAt.Store(int64(now))
 		e.load.accepted.Add(1)
 		e.load.expected.Add(e.members[room])
 		return nil

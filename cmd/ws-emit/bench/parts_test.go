@@ -2,13 +2,13 @@ package bench
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,7 +138,7 @@ func TestRoomsAndSlow(t *testing.T) {
 // held is a sender that takes its time for the first message, and remembers when messages should have been sent.
 type held struct{ sent []time.Duration }
 
-func (h *held) send(_ int, data []byte) error {
+func (h *held) send(_ context.Context, _ int, data []byte) error {
 	m, _, _ := findMark(data)
 	if h.sent = append(h.sent, time.Duration(m.sent)); len(h.sent) == 1 {
 		time.Sleep(time.Second) // that of synctest
@@ -149,13 +149,11 @@ func (h *held) send(_ int, data []byte) error {
 // TestRateCountsWaiting: what one slow answer costs the messages behind it is in their latency.
 func TestRateCountsWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &load{cfg: Config{Rooms: 1, Emitters: 1, Rate: 10}, began: time.Now()}
-		budget := new(atomic.Int64)
-		budget.Store(13)
+		l := &load{cfg: Config{Rooms: 1, Emitters: 1, Rate: 10, Count: 13}, began: time.Now()}
 		s := new(held)
-		e := l.newEmitter(0, s, []int64{1}, budget)
+		e := l.newEmitter(0, s, []int64{1}, nil)
 		e.started = l.began
-		if err := e.run(t.Context()); err != nil {
+		if err := e.run(t.Context(), t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for i, sent := range s.sent {
@@ -222,7 +220,7 @@ func TestDrainWaitsForWhatMayCome(t *testing.T) {
 			w := l.pool.take()
 			w.counts.delivered = delivered
 			l.pool.put(w)
-			(&run{load: l}).drain()
+			(&run{load: l, report: new(Report)}).drain(t.Context())
 			if l.now() != want {
 				t.Errorf("%d of 10, or of 11: waited for %v, want %v", delivered, l.now(), want)
 			}

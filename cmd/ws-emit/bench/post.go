@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -67,12 +68,12 @@ func newTransport(cfg *Config) *http.Transport {
 }
 
 // send posts a message. Every answer of 2xx accepts it.
-func (p *poster) send(room int, data []byte) error {
+func (p *poster) send(ctx context.Context, room int, data []byte) error {
 	p.body = p.bodies[room].append(p.body[:0], data)
-	resp, err := p.client.Do(&http.Request{
+	resp, err := p.client.Do((&http.Request{
 		Method: http.MethodPost, URL: p.url, Host: p.url.Host, Header: p.header,
 		Body: io.NopCloser(bytes.NewReader(p.body)), ContentLength: int64(len(p.body)),
-	})
+	}).WithContext(ctx))
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func TestPostKnowsWhatBecame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = senders[0].send(0, []byte("{}"))
+		err = senders[0].send(t.Context(), 0, []byte("{}"))
 		closeAll()
 		if tt.want == nil {
 			_, busy := errors.AsType[*busyError](err)

@@ -62,8 +62,8 @@ type jsonPublisher struct {
 	publisher *redisbus.Publisher
 }
 
-func (p *jsonPublisher) send(room int, data []byte) error {
-	done, err := p.publisher.Emit(context.Background(), wsemit.Message{
+func (p *jsonPublisher) send(ctx context.Context, room int, data []byte) error {
+	done, err := p.publisher.Emit(ctx, wsemit.Message{
 		Namespace: p.cfg.Namespace, Rooms: []string{p.cfg.room(room)}, Event: p.cfg.Event, Args: []json.RawMessage{data},
 	})
 	if err == nil && done.Subscribers == 0 {
@@ -84,10 +84,10 @@ type publisher struct {
 	payload []byte
 }
 
-func (p *publisher) send(room int, data []byte) error {
+func (p *publisher) send(ctx context.Context, room int, data []byte) error {
 	channel, payload := p.encode(p.payload[:0], room, data)
 	p.payload = payload
-	n, err := p.client.Publish(context.Background(), channel, payload).Result()
+	n, err := p.client.Publish(ctx, channel, payload).Result()
 	if err == nil && n == 0 {
 		return errNobody
 	}

@@ -17,12 +17,16 @@ const (
 	// settleFor is how long a server is given after all have joined: where no join is acknowledged, and before its memory is read.
 	settleFor = time.Second
 	// lingerFor is how long clients go on receiving when they have everything: what is doubled comes late.
-	lingerFor  = 200 * time.Millisecond
+	lingerFor = 200 * time.Millisecond
+	// stoppedFor is the patience of a run that was ended from outside.
+	stoppedFor = time.Second
 	drainEvery = 5 * time.Millisecond
 	timerEvery = 10 * time.Millisecond
 	// closing is how many clients are closed at the same time.
 	closing = 64
 )
+
+var errInterrupted = errors.New("interrupted before the first emit")
 
 // CheckLimits says what bounds a run with a configuration, and raises what it may, for this process.
 func CheckLimits(cfg Config) (Limits, error) {
@@ -34,7 +38,7 @@ func CheckLimits(cfg Config) (Limits, error) {
 }
 
 // Run puts a server under load, and returns what came of it. It blocks until the run is over and all its connections are closed. When ctx
-// ends, the emitters stop, and the report says what came of it until then.
+// ends, the emitters stop, emits that wait for an answer are given up, and the report says what came of it until then, and a second later.
 //
 // An error means that there is nothing to report: the configuration is wrong, no client could connect, the server refuses emits, or ctx
 // ended before all had joined. That messages were lost is no error, see [Report.Failure].
@@ -108,7 +112,7 @@ func (r *run) phases(ctx context.Context, senders []sender) error {
 	}
 	if r.load.cfg.NoJoinAck || r.load.cfg.PID != 0 {
 		if !pause(ctx, settleFor) {
-			return ctx.Err()
+			return errInterrupted
 		}
 	}
 	from, err := r.measure()
@@ -126,7 +130,7 @@ func (r *run) phases(ctx context.Context, senders []sender) error {
 	}
 	r.report.Stopped = ctx.Err() != nil
 	r.sampler.begin(Draining)
-	last := r.drain()
+	last := r.drain(ctx)
 	stop()
 	to, err := r.measure()
 	if err != nil {
@@ -188,14 +192,14 @@ func each(d time.Duration, n int64) float64 {
 
 // emit lets all emitters emit, until their time is over. Without emitters it waits for that time.
 func (r *run) emit(ctx context.Context, senders []sender) error {
-	cfg := &r.load.cfg
+	cfg, abort := &r.load.cfg, ctx
 	if cfg.Duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, cfg.Duration)
 		defer cancel()
 	}
 	var budget *atomic.Int64
-	if cfg.Count > 0 {
+	if cfg.Count > 0 && cfg.Rate == 0 {
 		budget = new(atomic.Int64)
 		budget.Store(cfg.Count)
 	}
@@ -213,7 +217,7 @@ func (r *run) emit(ctx context.Context, senders []sender) error {
 		e := r.load.newEmitter(i, s, members, budget)
 		e.started = started
 		r.emitters = append(r.emitters, e)
-		group.Go(func() error { return e.run(ctx) })
+		group.Go(func() error { return e.run(ctx, abort) })
 	}
 	if len(senders) == 0 {
 		<-ctx.Done()
@@ -233,13 +237,21 @@ func (r *run) emit(ctx context.Context, senders []sender) error {
 	return err
 }
 
-// drain waits until everything has been delivered, and returns when that was; or for as long as there is patience.
-func (r *run) drain() (last time.Duration) {
+// drain waits until everything has been delivered, and returns when that was; or for as long as there is patience, of which little is left
+// when ctx ends.
+func (r *run) drain(ctx context.Context) (last time.Duration) {
 	deadline := r.load.now() + r.load.cfg.Patience
 	ticker := time.NewTicker(drainEvery)
 	defer ticker.Stop()
 	complete := time.Duration(-1)
-	for range ticker.C {
+	ended := ctx.Done()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ended:
+			deadline, ended = min(deadline, r.load.now()+stoppedFor), nil
+			r.report.Stopped = true
+		}
 		now := r.load.now()
 		got := r.load.pool.collect(nil)
 		if complete < 0 && got.delivered >= r.load.possible.Load() {
@@ -249,7 +261,6 @@ func (r *run) drain() (last time.Duration) {
 			return got.last
 		}
 	}
-	return 0 // a ticker does not end
 }
 
 // used reports what processes have used from the first emit to the last delivery.
