@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // poller waits for all descriptors at once, with epoll. A connection that says nothing costs 8 bytes here; waiting for it as package net does would
@@ -70,7 +71,12 @@ func (p *poller) startLocked() bool {
 		return false
 	}
 	_ = syscall.SetNonblock(epoll, true) // so that os takes it for what can be waited for
-	p.file, p.epoll = os.NewFile(uintptr(epoll), "epoll"), epoll
+	file := os.NewFile(uintptr(epoll), "epoll")
+	if file.SetReadDeadline(time.Time{}) != nil { // it does not
+		_ = file.Close()
+		return false
+	}
+	p.file, p.epoll = file, epoll
 	p.group.goroutines.Go(p.run)
 	return true
 }
