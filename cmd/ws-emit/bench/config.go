@@ -133,7 +133,7 @@ type Config struct {
 	// Redis is the URL for the ways by Redis, and Channel another channel than what is usual for that way (for node: another prefix).
 	Redis, Channel string
 
-	// PID is the process of the server, on this machine, to be measured too; 0 is none.
+	// PID is the process of the server, on this machine, to be measured too, without those that it has started; 0 is none.
 	PID int
 	// Progress is told how things stand a few times a second, by one goroutine at a time. It may be nil.
 	Progress func(Progress)

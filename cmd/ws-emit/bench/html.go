@@ -52,7 +52,7 @@ func (r *Report) tiles() (all []tile) {
 		return all
 	}
 	if d.Delivered > 0 {
-		all = append(all, tile{"CPU a delivery", digits(s.CPUPerDelivery) + " us", "the bench itself " + digits(r.Bench.CPUPerDelivery) + " us"})
+		all = append(all, tile{"CPU a delivery", measured(s.CPUPerDelivery) + " us", "the bench itself " + measured(r.Bench.CPUPerDelivery) + " us"})
 	}
 	if s.RSSPerConnected <= 0 {
 		return all

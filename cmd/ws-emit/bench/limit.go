@@ -94,6 +94,9 @@ func (c *Config) limits() Limits {
 			number(l.OpenFilesNeeded), number(l.OpenFiles), l.OpenFilesNeeded)
 	}
 	if c.PID != 0 {
+		if n := childrenOf(c.PID); n > 0 {
+			note("the processes that process %d has started (%s) are not measured", c.PID, number(n))
+		}
 		l.OpenFilesServer = openFilesOf(c.PID)
 		if need := c.Clients + otherFiles; l.OpenFilesServer > 0 && l.OpenFilesServer < need {
 			note("the server may have %s open files, and needs %s: run \"ulimit -n %d\" before it starts, or set LimitNOFILE of its unit",

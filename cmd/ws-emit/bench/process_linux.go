@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,6 +24,9 @@ func usageOf(pid int) (u Usage, _ error) {
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 22 {
 		return u, fmt.Errorf("process %d: malformed stat", pid)
+	}
+	if fields[0] == "Z" || fields[0] == "X" { // it is there until its parent has asked what became of it
+		return u, fmt.Errorf("process %d: has ended", pid)
 	}
 	for _, f := range []struct {
 		at  int
@@ -48,6 +52,16 @@ func ownCPU() time.Duration {
 		return -1
 	}
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// childrenOf is how many processes a process has started that still run.
+func childrenOf(pid int) (n int) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // the pattern is right
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // without it nothing is known
+		n += len(strings.Fields(string(text)))
+	}
+	return n
 }
 
 // openFilesOf is how many files a process may have open, or 0.

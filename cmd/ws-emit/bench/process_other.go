@@ -13,6 +13,8 @@ func usageOf(int) (Usage, error) {
 
 func ownCPU() time.Duration { return -1 }
 
+func childrenOf(int) int { return 0 }
+
 func openFilesOf(int) int { return 0 }
 
 func localPorts() int { return usualPorts }

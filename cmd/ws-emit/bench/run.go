@@ -130,13 +130,17 @@ func (r *run) phases(ctx context.Context, senders []sender) error {
 	}
 	r.report.Stopped = ctx.Err() != nil
 	r.sampler.begin(Draining)
-	last := r.drain(ctx)
+	to := r.drain(ctx)
 	stop()
-	to, err := r.measure()
+	end, err := r.measure()
 	if err != nil {
-		r.report.Server.Gone, to.server = true, r.sampler.last()
+		r.report.Server.Gone, end.server = true, to.server
 	}
-	r.used(from, to, last)
+	r.used(from, to)
+	if s := r.report.Server; s != nil {
+		s.RSSConnected, s.RSSAfter = from.server.RSS, end.server.RSS
+		s.RSSPerConnected = float64(from.server.RSS-s.RSSBefore) / float64(len(r.clients))
+	}
 	return nil
 }
 
@@ -180,6 +184,16 @@ func (r *run) measure() (m moment, err error) {
 		m.server, err = usageOf(r.load.cfg.PID)
 	}
 	return m, err
+}
+
+// measureAfter measures once more. Of a server that has ended it has what was last seen.
+func (r *run) measureAfter(before moment) moment {
+	m, err := r.measure()
+	if err != nil {
+		m.server = r.sampler.last()
+		m.server.CPU = max(m.server.CPU, before.server.CPU)
+	}
+	return m
 }
 
 // each is the time for one of n, in microseconds.
@@ -237,13 +251,13 @@ func (r *run) emit(ctx context.Context, senders []sender) error {
 	return err
 }
 
-// drain waits until everything has been delivered, and returns when that was; or for as long as there is patience, of which little is left
-// when ctx ends.
-func (r *run) drain(ctx context.Context) (last time.Duration) {
+// drain waits until everything has been delivered, or for as long as there is patience, of which little is left when ctx ends. It returns what
+// processes had used when the last message had come: what they use while nothing comes is for no delivery.
+func (r *run) drain(ctx context.Context) (to moment) {
 	deadline := r.load.now() + r.load.cfg.Patience
 	ticker := time.NewTicker(drainEvery)
 	defer ticker.Stop()
-	complete := time.Duration(-1)
+	complete, seen := time.Duration(-1), int64(-1)
 	ended := ctx.Done()
 	for {
 		select {
@@ -254,39 +268,36 @@ func (r *run) drain(ctx context.Context) (last time.Duration) {
 		}
 		now := r.load.now()
 		got := r.load.pool.collect(nil)
+		if got.delivered != seen {
+			seen, to = got.delivered, r.measureAfter(to)
+		}
 		if complete < 0 && got.delivered >= r.load.possible.Load() {
 			complete = now
 		}
 		if complete >= 0 && now-complete >= lingerFor || now >= deadline {
-			return got.last
+			return to
 		}
 	}
 }
 
-// used reports what processes have used from the first emit to the last delivery.
-func (r *run) used(from, to moment, last time.Duration) {
-	seconds := (max(last, from.at) - from.at).Seconds()
-	if r.load.cfg.By == ByNothing {
-		seconds = (to.at - from.at).Seconds()
-	}
+// used reports what processes have used from the first emit until the last message had come, or the last emit was over.
+func (r *run) used(from, to moment) {
 	got := r.load.pool.collect(nil)
+	measured := (to.at - from.at).Seconds()
 	d := &r.report.Delivery
-	d.Seconds = seconds
-	if seconds > 0 {
-		d.PerSecond, d.BytesPerSecond = float64(got.delivered)/seconds, float64(got.bytes)/seconds
-		r.report.Bench.CPU = (to.own - from.own).Seconds() / seconds
+	d.Seconds = (max(got.last, from.at) - from.at).Seconds()
+	if r.load.cfg.By == ByNothing {
+		d.Seconds = measured
 	}
-	r.report.Bench.CPUPerDelivery = each(to.own-from.own, got.delivered)
-	s := r.report.Server
-	if s == nil {
-		return
+	if d.Seconds > 0 {
+		d.PerSecond, d.BytesPerSecond = float64(got.delivered)/d.Seconds, float64(got.bytes)/d.Seconds
 	}
-	s.CPUPerDelivery = each(to.server.CPU-from.server.CPU, got.delivered)
-	if seconds > 0 {
-		s.CPU = (to.server.CPU - from.server.CPU).Seconds() / seconds
+	own := &r.report.Bench
+	own.CPU, own.CPUPerDelivery = (to.own-from.own).Seconds()/measured, each(to.own-from.own, got.delivered)
+	if s := r.report.Server; s != nil {
+		cpu := max(to.server.CPU-from.server.CPU, 0) // what was last seen of one that has ended may be from before
+		s.CPU, s.CPUPerDelivery = cpu.Seconds()/measured, each(cpu, got.delivered)
 	}
-	s.RSSConnected, s.RSSAfter = from.server.RSS, to.server.RSS
-	s.RSSPerConnected = float64(from.server.RSS-s.RSSBefore) / float64(len(r.clients))
 }
 
 // closeClients closes all connections, and waits for those who read them.

@@ -163,13 +163,28 @@ func (l Load) String() string {
 
 func seconds(s float64) string { return time.Duration(s * float64(time.Second)).String() }
 
-// cpu is processor time for one client and for one message to one client, and how many processors that took.
+// cpu is processor time for one client and for one message to one client, and how many processors that took. What was too little to measure, or
+// not seen of a process that has ended, is told as -.
 func cpu(connect, delivery, processors float64, delivered int64) string {
-	text := fmt.Sprintf("%s us a connect, %.0f %% of a processor", digits(connect), processors*100)
+	text := fmt.Sprintf("%s us a connect", measured(connect))
 	if delivered == 0 {
-		return text
+		return fmt.Sprintf("%s, %.0f %% of a processor", text, processors*100)
 	}
-	return fmt.Sprintf("%s us a delivery, %s", digits(delivery), text)
+	return fmt.Sprintf("%s us a delivery, %s, %s %% of a processor", measured(delivery), text, measuredWhole(processors*100))
+}
+
+func measured(n float64) string {
+	if n <= 0 {
+		return "-"
+	}
+	return digits(n)
+}
+
+func measuredWhole(n float64) string {
+	if n <= 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", n)
 }
 
 // share never rounds up to all. Of nothing there is none.
