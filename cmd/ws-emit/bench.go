@@ -7,15 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/ws-emit/ws-emit/cmd/ws-emit/bench"
+	"github.com/ws-emit/ws-emit/emitter/redisbus"
 	"github.com/ws-emit/ws-emit/server"
 )
 
@@ -46,8 +50,8 @@ from the server. Where the timer of the bench is about as late as messages are, 
 busy to measure their latency.
 
 Exit status: 0 when every message came once and in order; 1 when one was lost, doubled or out of
-order, when a client could not connect or was disconnected, and when there is nothing to report;
-2 for what cannot be asked.`
+order, when a client could not connect or was disconnected, when no message was accepted or nobody
+was to get one, and when there is nothing to report; 2 for what cannot be asked.`
 )
 
 // benchFlags are what is typed.
@@ -63,6 +67,7 @@ type benchFlags struct {
 	html       string
 	insecure   bool
 	quiet      bool
+	limits     bench.Limits // of this machine, for what is asked
 }
 
 func newBenchCommand(environ []string) *cobra.Command {
@@ -106,12 +111,12 @@ func (f *benchFlags) addLoad(cmd *cobra.Command) {
 	add(choiceValue{&f.by, wayNames()}, "by", "", "`WAY` to emit: http, redis:json, redis:python, redis:node or none")
 	add(countValue{&f.cfg.Emitters}, "emitters", "e", "`NUMBER` of emitters, each one message after the other")
 	add(rateValue{&f.cfg.Rate}, "rate", "r", "`NUMBER` of messages each second, of all emitters together (default as fast as they can)")
-	add(sizeValue{&f.size}, "size", "s", "`SIZE` of the data of a message")
-	add(amountValue{&f.count}, "count", "n", "end after this `NUMBER` of messages")
+	add(sizeValue{&f.size}, "size", "s", "`SIZE` of the data of a message, 70 bytes at least")
+	add(amountValue{&f.count}, "count", "n", "end after this `NUMBER` of messages, or when a server that is behind accepts none for 30 s")
 	add(durationValue{&f.cfg.Duration}, "duration", "d", "end after this `DURATION`; with --count, whatever comes first (default 10s without --count)")
 	add(durationValue{&f.cfg.Patience}, "patience", "", "the `DURATION` that messages may be under way when the last one has been emitted")
 	add(durationValue{&f.cfg.Timeout}, "timeout", "", "the `DURATION` that a client may take to connect and join")
-	add(countValue{&f.cfg.PID}, "pid", "p", "`PID` of the server, on this machine, to report its processor time and memory (Linux only)")
+	add(countValue{&f.cfg.PID}, "pid", "p", "`PID` of the server, on this machine, to report its processor time and memory, without those of processes that it has started (Linux only)")
 	flags.Lookup("pid").DefValue = ""
 	for _, name := range []string{"slow", "count", "duration", "rate", "connect-rate"} {
 		flags.Lookup(name).DefValue = ""
@@ -170,21 +175,25 @@ func (f *benchFlags) config(cmd *cobra.Command, environ []string) error {
 	if o.server.EmitSecret != "" && c.EmitHeader == nil {
 		c.EmitHeader = http.Header{"Authorization": {"Bearer " + o.server.EmitSecret}}
 	}
-	if _, err := bench.CheckLimits(*c); err != nil {
+	if f.limits, err = bench.CheckLimits(*c); err != nil {
 		return withoutPackage(err)
 	}
 	return nil
 }
 
 // run runs the bench and writes its report.
-func (f *benchFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
-	note := &benchProgress{out: stderr}
-	if !f.quiet {
-		limits, err := bench.CheckLimits(f.cfg)
-		if err != nil {
+func (f *benchFlags) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	redis.SetLogger(redisbus.ClientLog{Logger: slog.New(slog.DiscardHandler)}) // what is wrong is in the error
+	page := new(htmlFile)
+	if f.html != "" {
+		if page, err = openHTML(f.html); err != nil {
 			return err
 		}
-		note.limits(limits)
+		defer page.close()
+	}
+	note := &benchProgress{out: stderr}
+	if !f.quiet {
+		note.limits(f.limits)
 		if isTerminal(stderr) {
 			f.cfg.Progress = note.progress
 		}
@@ -202,19 +211,42 @@ func (f *benchFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	if f.html != "" {
-		if err := writeHTML(f.html, report); err != nil {
+		if err := page.write(report); err != nil {
 			return err
 		}
 	}
 	return report.Failure()
 }
 
-func writeHTML(path string, report *bench.Report) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return err
+// htmlFile is a file for a report. It is opened before the run, which may take long, and keeps what is in it until there is a report.
+type htmlFile struct {
+	*os.File
+	created bool // by us, and nothing is in it
+}
+
+func openHTML(path string) (*htmlFile, error) {
+	_, err := os.Stat(path)
+	created := errors.Is(err, fs.ErrNotExist)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
+	return &htmlFile{file, created}, err
+}
+
+func (h *htmlFile) write(report *bench.Report) error {
+	h.created = false
+	if info, err := h.Stat(); err == nil && info.Mode().IsRegular() { // not a pipe
+		if err := h.Truncate(0); err != nil {
+			return err
+		}
 	}
-	return errors.Join(report.WriteHTML(file), file.Close())
+	return errors.Join(report.WriteHTML(h), h.Close())
+}
+
+// close is for a file that may have been written. It removes one that we have created for nothing.
+func (h *htmlFile) close() {
+	h.Close()
+	if h.created {
+		_ = os.Remove(h.Name())
+	}
 }
 
 func wayNames() (names []string) {

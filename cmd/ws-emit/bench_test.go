@@ -2,20 +2,30 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ws-emit/ws-emit/emitter/redisbus"
 )
 
 // careless is a Socket.IO server that does not treat messages as it should. It has one room.
@@ -150,5 +160,75 @@ func TestBenchInsecure(t *testing.T) {
 	stderr.Reset()
 	if status := run(append(args, "--insecure"), nil, &stdout, &stderr); status != 0 || !strings.Contains(stdout.String(), "50 of 50 (100 %)") || stderr.Len() > 0 {
 		t.Errorf("--insecure: status %d, %q, %s", status, &stderr, &stdout)
+	}
+}
+
+// TestBenchAcceptedNothing: a server that accepts no message is no success.
+func TestBenchAcceptedNothing(t *testing.T) {
+	c := new(careless)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/emit" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		c.ServeHTTP(w, r)
+	}))
+	defer c.serving.Wait()
+	defer s.Close()
+	var stdout, stderr bytes.Buffer
+	if status := run([]string{"bench", "-q", "--url", s.URL, "-c", "3", "-d", "10ms"}, nil, &stdout, &stderr); status != 1 || stderr.String() != "ws-emit: no message was accepted\n" {
+		t.Errorf("status %d, %q, %s", status, &stderr, &stdout)
+	}
+}
+
+// TestBenchHTMLFile: a file that cannot be written is found before anybody connects, and one that is there stays as it is without a report.
+func TestBenchHTMLFile(t *testing.T) {
+	dir := t.TempDir()
+	old, fresh := filepath.Join(dir, "old.html"), filepath.Join(dir, "fresh.html")
+	if err := os.WriteFile(old, []byte("before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{dir: "is a directory", old: "no client could connect", fresh: "no client could connect"} {
+		var stdout, stderr bytes.Buffer
+		status := run([]string{"bench", "-q", "--url", "http://127.0.0.1:1", "-c", "1", "--html", path}, nil, &stdout, &stderr)
+		if status != 1 || !strings.Contains(stderr.String(), want) {
+			t.Errorf("%s: status %d, %q; want %q", path, status, &stderr, want)
+		}
+	}
+	if text, err := os.ReadFile(old); err != nil || string(text) != "before" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _, err := os.Stat(fresh); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an empty report stays: %v", err)
+	}
+	c := &careless{instead: func(_ int, m string) []string { return []string{m} }}
+	s := httptest.NewServer(c)
+	defer c.serving.Wait()
+	defer s.Close()
+	if err := os.WriteFile(old, bytes.Repeat([]byte("before"), 100_000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status := run([]string{"bench", "-q", "--url", s.URL, "-c", "1", "-n", "1", "--html", old}, nil, io.Discard, io.Discard); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	if text, err := os.ReadFile(old); err != nil || !strings.HasSuffix(string(text), "</html>\n") {
+		t.Errorf("not the report alone: %v", err)
+	}
+}
+
+// loud counts what go-redis says.
+type loud struct{ said atomic.Int64 }
+
+func (l *loud) Printf(context.Context, string, ...any) { l.said.Add(1) }
+
+// TestBenchRedisIsSilent: what is wrong with Redis is said once, by the bench.
+func TestBenchRedisIsSilent(t *testing.T) {
+	l := new(loud)
+	redis.SetLogger(l)
+	t.Cleanup(func() { redis.SetLogger(redisbus.ClientLog{Logger: slog.New(slog.DiscardHandler)}) })
+	var stdout, stderr bytes.Buffer
+	status := run([]string{"bench", "-q", "-c", "1", "--by", "redis:json", "--redis", "redis://127.0.0.1:1"}, nil, &stdout, &stderr)
+	if status != 1 || strings.Count(stderr.String(), "\n") != 1 || l.said.Load() != 0 {
+		t.Errorf("status %d, %q; the client of Redis said %d lines", status, &stderr, l.said.Load())
 	}
 }
