@@ -21,6 +21,9 @@ import (
 	"github.com/ws-emit/ws-emit/server/socketio"
 )
 
+// spreadShare of MaxBacklog is what may come to wait for clients all at once: as much as may wait before emitters do.
+const spreadShare = 8
+
 // Server is one node.
 type Server struct {
 	// Immutable after New.
@@ -105,7 +108,9 @@ func (s *Server) build() (err error) {
 	if err != nil {
 		return err
 	}
-	s.hub, err = hub.New(hub.Config{Credit: s.cfg.MaxPending, MaxRooms: s.cfg.MaxRooms, Backlog: s.sockets, Metrics: s.metrics})
+	s.hub, err = hub.New(hub.Config{
+		Credit: s.cfg.MaxPending, Spread: s.cfg.MaxBacklog / spreadShare, MaxRooms: s.cfg.MaxRooms, Backlog: s.sockets, Metrics: s.metrics,
+	})
 	if err != nil {
 		return err
 	}

@@ -129,13 +129,14 @@ func (h *Hub) Wake() {
 	h.admitLocked()
 }
 
-// release gives back the credit of batches of which the last one was accepted at a time.
-func (h *Hub) release(credit int64, accepted time.Time) {
+// release gives back the credit of batches with messages for up to fanOut members each, of which the last one was accepted at a time.
+func (h *Hub) release(credit, fanOut int64, accepted time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.free += credit
 	if wanted := h.waiting.Len() > 0; wanted || h.usedLocked() > 0 {
 		h.pace.adapt(credit, accepted, wanted && !h.behind(), h.credit)
+		h.pace.spreadOver(fanOut)
 	} else {
 		h.pace = pace{}
 	}
@@ -146,7 +147,7 @@ func (h *Hub) usedLocked() int64 { return h.credit - h.free }
 
 func (h *Hub) fitsLocked(b *Batch) bool {
 	used := h.usedLocked()
-	return b.cost <= h.free && (used == 0 || used+b.cost <= h.pace.limit()) && !h.behind()
+	return b.cost <= h.free && (used == 0 || used+b.cost <= h.pace.limit(h.spread)) && !h.behind()
 }
 
 // behind reports whether members are so far behind that nothing should be accepted.

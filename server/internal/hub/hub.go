@@ -57,6 +57,9 @@ type Config struct {
 	// of their rooms, and a fixed overhead each, also for a room to enter or leave). A batch that is larger is refused. While it takes long until messages have left, less of it is
 	// given out, and a batch that is larger than that waits until there is no other. 0 is DefaultCredit.
 	Credit int64
+	// Spread bounds the same, but counted once for each member that a message is for, in bytes: that is what may come to wait for members all at once. One batch is
+	// accepted in any case. 0 is no bound.
+	Spread int64
 	// MaxRooms is how many rooms a member may be in, beside its namespace and its sid. 0 is DefaultMaxRooms.
 	MaxRooms int
 	// Backlog holds up Send while it is behind. Nil never does.
@@ -70,6 +73,7 @@ type Hub struct {
 	// Immutable after New.
 	shards   []*shard
 	credit   int64
+	spread   int64
 	maxRooms int
 	backlog  Gauge
 	metrics  *metrics.Set
@@ -85,8 +89,8 @@ type Hub struct {
 
 // New returns a hub that handles nothing before Run. A negative number in cfg is an error.
 func New(cfg Config) (*Hub, error) {
-	if cfg.Shards < 0 || cfg.Credit < 0 || cfg.MaxRooms < 0 {
-		return nil, fmt.Errorf("hub: negative limit: %d shards, credit of %d bytes, %d rooms", cfg.Shards, cfg.Credit, cfg.MaxRooms)
+	if cfg.Shards < 0 || cfg.Credit < 0 || cfg.Spread < 0 || cfg.MaxRooms < 0 {
+		return nil, fmt.Errorf("hub: negative limit: %d shards, credit of %d bytes, spread of %d bytes, %d rooms", cfg.Shards, cfg.Credit, cfg.Spread, cfg.MaxRooms)
 	}
 	if cfg.Shards == 0 {
 		cfg.Shards = max(2, runtime.GOMAXPROCS(0))
@@ -97,7 +101,7 @@ func New(cfg Config) (*Hub, error) {
 	if cfg.MaxRooms == 0 {
 		cfg.MaxRooms = DefaultMaxRooms
 	}
-	h := &Hub{credit: cfg.Credit, free: cfg.Credit, maxRooms: cfg.MaxRooms, backlog: cfg.Backlog, metrics: cfg.Metrics}
+	h := &Hub{credit: cfg.Credit, spread: cfg.Spread, free: cfg.Credit, maxRooms: cfg.MaxRooms, backlog: cfg.Backlog, metrics: cfg.Metrics}
 	for range cfg.Shards {
 		h.shards = append(h.shards, newShard(h))
 	}

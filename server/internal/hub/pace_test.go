@@ -129,3 +129,29 @@ func TestPaceOfLargeMessages(t *testing.T) {
 		}
 	})
 }
+
+// However fast messages leave, no more of them is accepted at a time than may wait for all their members.
+func TestSpread(t *testing.T) {
+	const members, size, spread = 50, 1000, 1 << 20
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, hub.Config{Shards: 1, Spread: spread})
+		most := int64(0)
+		out := &clocked{takes: time.Millisecond, accepted: make(map[string]time.Time)}
+		look := &outlet{before: func() {
+			out.mu.Lock()
+			defer out.mu.Unlock()
+			if len(out.accepted) > 1000 { // it has to learn how many they are
+				most = max(most, n.Stats().Credit)
+			}
+		}}
+		n.NewMember(out, "/", sid(0), 1).Connect(nil)
+		for i := range members - 1 {
+			n.NewMember(look, "/", sid(i+1), 1).Connect(nil)
+		}
+		out.emitters(n, 500, 10, size)
+		n.stop()
+		if most == 0 || most*members > spread {
+			t.Errorf("%d bytes were accepted at a time for %d members", most, members)
+		}
+	})
+}

@@ -191,18 +191,19 @@ func (s *shard) flush() {
 	s.runs.Reset()
 	s.entries, s.bytes = 0, 0
 
-	var credit int64
+	var credit, fanOut int64
 	var last *Batch // the one that was accepted last
 	for i, b := range s.handled {
 		if b.handled(1) {
 			credit += b.cost
+			fanOut = max(fanOut, b.receivers.Load()/int64(len(b.messages)))
 			last = b
 		}
 		s.handled[i] = nil
 	}
 	s.handled = s.handled[:0]
 	if last != nil {
-		s.hub.release(credit, last.accepted)
+		s.hub.release(credit, fanOut, last.accepted)
 	}
 }
 
