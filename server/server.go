@@ -115,7 +115,7 @@ func (s *Server) build() (err error) {
 		return err
 	}
 	return errors.Join(
-		metrics.Gauge(s.cfg.Registerer, "wsemit_sessions", "Engine.IO sessions that are open.", func() float64 { return float64(s.sockets.Len()) }),
+		metrics.Gauge(s.cfg.Registerer, "wsemit_sessions", "Engine.IO sessions that are open.", func() float64 { return float64(s.Sessions()) }),
 		metrics.Gauge(s.cfg.Registerer, "wsemit_sockets", "Sockets that are connected to a namespace.", func() float64 { return float64(s.hub.Stats().Members) }),
 		metrics.Gauge(s.cfg.Registerer, "wsemit_backlog_bytes", "Bytes that wait to be written to clients.", func() float64 { return float64(s.sockets.Backlog()) }),
 	)
@@ -141,6 +141,9 @@ func networkOf(address string) string {
 
 // Addr is the address that Listen has found.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Sessions is the number of clients that are connected.
+func (s *Server) Sessions() int { return s.sockets.Len() }
 
 // Run serves until ctx ends, or until something fails without which it cannot go on. It then stops in order and returns: what fails later keeps what came
 // before it working. It can be called once.

@@ -13,6 +13,7 @@ import (
 // It never happens while the server is busy, takes what a collection takes, and sees GOGC=off as a wish to be left alone.
 type memory struct {
 	allocated func() uint64 // bytes, since the start
+	sessions  func() int
 	release   func()
 }
 
@@ -21,12 +22,13 @@ const (
 	memoryEvery = 5 * time.Second
 	// quietBytes may be allocated in that time.
 	quietBytes = 1 << 20
-	// worthBytes must have been allocated since the last time: garbage, or what has become it.
-	worthBytes = 8 << 20
+	// worthBytes allocated, or worthSessions ended since the last time are worth it. Clients that leave allocate next to nothing.
+	worthBytes    = 8 << 20
+	worthSessions = 1000
 )
 
 // newMemory returns nil when it is not wanted.
-func newMemory() *memory {
+func newMemory(sessions func() int) *memory {
 	const allocs, gogc = "/gc/heap/allocs:bytes", "/gc/gogc:percent"
 	read := func(name string) uint64 {
 		sample := []metrics.Sample{{Name: name}}
@@ -36,24 +38,26 @@ func newMemory() *memory {
 	if read(gogc) > 1<<62 {
 		return nil
 	}
-	return &memory{allocated: func() uint64 { return read(allocs) }, release: debug.FreeOSMemory}
+	return &memory{func() uint64 { return read(allocs) }, sessions, debug.FreeOSMemory}
 }
 
 // run looks at the memory until ctx ends.
 func (m *memory) run(ctx context.Context) {
 	look := time.NewTicker(memoryEvery)
 	defer look.Stop()
-	released := m.allocated()
-	for last := released; ; {
+	last := m.allocated()
+	released, most := last, 0 // at the last release, and since then
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-look.C:
 		}
-		now := m.allocated()
-		if now-last <= quietBytes && now-released >= worthBytes {
+		now, sessions := m.allocated(), m.sessions()
+		most = max(most, sessions)
+		if now-last <= quietBytes && (now-released >= worthBytes || most-sessions >= worthSessions) {
 			m.release()
-			released = now
+			released, most = now, sessions
 		}
 		last = now
 	}

@@ -13,8 +13,12 @@ import (
 func TestMemoryIsGivenBackWhenQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
-		var allocated, released atomic.Int64
-		m := &memory{allocated: func() uint64 { return uint64(allocated.Load()) }, release: func() { released.Add(1) }}
+		var allocated, sessions, released atomic.Int64
+		m := &memory{
+			allocated: func() uint64 { return uint64(allocated.Load()) },
+			sessions:  func() int { return int(sessions.Load()) },
+			release:   func() { released.Add(1) },
+		}
 		ended := make(chan struct{})
 		go func() {
 			m.run(ctx)
@@ -39,13 +43,21 @@ func TestMemoryIsGivenBackWhenQuiet(t *testing.T) {
 			after(quietBytes, 1)
 		}
 		after(quietBytes, 2)
+		sessions.Store(worthSessions)
+		after(0, 2)
+		sessions.Store(1)
+		after(0, 2)
+		sessions.Store(0)
+		after(quietBytes+1, 2) // still leaving
+		after(0, 3)
+		after(0, 3)
 		stop()
 		<-ended
 	})
 }
 
 func TestMemoryOfThisProcess(t *testing.T) {
-	m := newMemory()
+	m := newMemory(nil)
 	if m == nil {
 		t.Fatal("no memory is given back")
 	}
@@ -60,7 +72,7 @@ func TestMemoryOfThisProcess(t *testing.T) {
 // GOGC=off means that nobody collects.
 func TestMemoryWithoutCollections(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	if newMemory() != nil {
+	if newMemory(nil) != nil {
 		t.Error("memory would be given back")
 	}
 }

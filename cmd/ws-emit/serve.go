@@ -98,7 +98,7 @@ func runNotified(ctx context.Context, onStop func(), srv *server.Server, log *sl
 	defer others.Wait()
 	defer end()
 	others.Go(func() { unit.watchdog(running) })
-	if m := newMemory(); m != nil {
+	if m := newMemory(srv.Sessions); m != nil {
 		others.Go(func() { m.run(running) })
 	}
 	others.Go(func() {
