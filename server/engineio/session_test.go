@@ -270,7 +270,7 @@ func TestFullSessionIsNotRead_WebSocket(t *testing.T) {
 		t.Run(string(by), func(t *testing.T) {
 			f, open := gate()
 			cfg := beating()
-			cfg.PingTimeout = 2 * time.Second
+			cfg.PingTimeout = 4 * time.Second // what stands before the PONG is read within it
 			n := start(t, cfg, f)
 			c := n.client(t, by)
 			if err := c.wire.Conn.(*net.TCPConn).SetWriteBuffer(64 << 10); err != nil {

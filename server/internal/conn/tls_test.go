@@ -80,7 +80,7 @@ func TestTLSStuck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := testConfig()
 			cfg.MaxQueue = 20 << 20
-			cfg.WriteTimeout = time.Second
+			cfg.WriteTimeout = 3 * time.Second
 			m := secure(t, start(t, cfg), nil)
 			for range 100 {
 				m.hear(numbered(0, 0, 100_000))
