@@ -78,19 +78,20 @@ func TestMemoryHasSettledWhenItStaysForAWhile(t *testing.T) {
 }
 
 func TestFailureSaysFirstHowMuchWasDelivered(t *testing.T) {
-	whole := &bench.Report{Delivery: bench.Delivery{Expected: 10, Delivered: 10}}
+	emitted := bench.Emit{Accepted: 10}
+	whole := &bench.Report{Emit: emitted, Delivery: bench.Delivery{Expected: 10, Delivered: 10}}
 	if got := failure(whole); got != "" {
 		t.Errorf("nothing is wrong, and it says %q", got)
 	}
-	part := &bench.Report{Delivery: bench.Delivery{Expected: 1000, Delivered: 382, Lost: 618}}
+	part := &bench.Report{Emit: emitted, Delivery: bench.Delivery{Expected: 1000, Delivered: 382, Lost: 618}}
 	if got := failure(whole, part); got != "38.2 % delivered: 618 lost" {
 		t.Errorf("got %q", got)
 	}
-	nearly := &bench.Report{Delivery: bench.Delivery{Expected: 10_000_000, Delivered: 9_999_999, Lost: 1}}
+	nearly := &bench.Report{Emit: emitted, Delivery: bench.Delivery{Expected: 10_000_000, Delivered: 9_999_999, Lost: 1}}
 	if got := failure(nearly); got != "99.9 % delivered: 1 lost" {
 		t.Errorf("got %q", got)
 	}
-	away := &bench.Report{Connect: bench.Connect{Failed: 3}}
+	away := &bench.Report{Load: bench.Load{By: bench.ByNothing}, Connect: bench.Connect{Failed: 3}}
 	if got := failure(away); got != "3 not connected" {
 		t.Errorf("got %q", got)
 	}
