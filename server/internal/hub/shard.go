@@ -196,7 +196,7 @@ func (s *shard) flush() {
 	for i, b := range s.handled {
 		if b.handled(1) {
 			credit += b.cost
-			fanOut = max(fanOut, b.receivers.Load()/int64(len(b.messages)))
+			fanOut = max(fanOut, b.receivers.Load()/int64(max(len(b.messages), 1)))
 			last = b
 		}
 		s.handled[i] = nil
